@@ -1,0 +1,43 @@
+#include "memory/arena.h"
+
+#include <algorithm>
+#include <new>
+
+namespace sv {
+
+namespace {
+constexpr std::align_val_t kAlign{64};
+}
+
+Arena::~Arena() {
+  for (const Block& b : blocks_) {
+    ::operator delete(b.data, kAlign);
+  }
+}
+
+void* Arena::alloc(size_t bytes) {
+  const size_t need = (std::max<size_t>(bytes, 1) + 63) / 64 * 64;
+  while (block_ < blocks_.size() && used_ + need > blocks_[block_].size) {
+    ++block_;
+    used_ = 0;
+  }
+  if (block_ == blocks_.size()) {
+    const size_t size = std::max(block_bytes_, need);
+    blocks_.push_back({static_cast<std::byte*>(::operator new(size, kAlign)), size});
+    ++system_allocations_;
+    used_ = 0;
+  }
+  void* p = blocks_[block_].data + used_;
+  used_ += need;
+  return p;
+}
+
+size_t Arena::reserved() const {
+  size_t total = 0;
+  for (const Block& b : blocks_) {
+    total += b.size;
+  }
+  return total;
+}
+
+}  // namespace sv

@@ -1,0 +1,77 @@
+// Tensor: shape + dtype + pointer, contiguous and row-major. It owns nothing: memory comes from an Arena
+// (activations, tape, scratch) or a Buffer (parameters, optimiser state).
+#pragma once
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "core/dtype.h"
+#include "core/shape.h"
+#include "memory/arena.h"
+
+namespace sv {
+
+struct Tensor {
+  Shape shape;
+  DType dtype = DType::f32;
+  void* data = nullptr;
+
+  Tensor() = default;
+  Tensor(Shape s, DType t, void* p) : shape(s), dtype(t), data(p) {}
+
+  explicit operator bool() const { return data != nullptr; }
+  int64_t numel() const { return shape.numel(); }
+  int64_t dim(int i) const { return shape[i]; }
+  size_t bytes() const { return static_cast<size_t>(numel()) * dtype_size(dtype); }
+  /// Typed pointer; throws on a dtype mismatch.
+  template <class T>
+  T* as() const {
+    SV_CHECK(dtype == dtype_of<T>, "tensor is ", dtype_name(dtype), ", asked for ", dtype_name(dtype_of<T>));
+    return static_cast<T*>(data);
+  }
+  /// The same memory under another shape of equal size.
+  Tensor reshape(Shape s) const {
+    SV_CHECK(s.numel() == numel(), "cannot view ", shape, " as ", s);
+    return {s, dtype, data};
+  }
+  /// Entries [begin, begin + count) of the leading axis.
+  Tensor slice(int64_t begin, int64_t count) const {
+    SV_CHECK(begin >= 0 && count >= 0 && begin + count <= dim(0), "slice [", begin, ", ", begin + count, ") of ", shape);
+    const size_t stride = dim(0) ? bytes() / static_cast<size_t>(dim(0)) : 0;
+    return {shape.with(0, count), dtype, static_cast<std::byte*>(data) + stride * static_cast<size_t>(begin)};
+  }
+  void zero() const { std::memset(data, 0, bytes()); }
+};
+
+inline Tensor make_tensor(Arena& arena, Shape shape, DType dtype) {
+  return {shape, dtype, arena.alloc(static_cast<size_t>(shape.numel()) * dtype_size(dtype))};
+}
+inline Tensor copy_of(Arena& arena, const Tensor& x) {
+  Tensor y = make_tensor(arena, x.shape, x.dtype);
+  std::memcpy(y.data, x.data, x.bytes());
+  return y;
+}
+
+/// An owned tensor on the heap, 64-byte aligned and zeroed: parameters, optimiser state, results.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Shape shape, DType dtype) {
+    tensor_ = {shape, dtype, nullptr};
+    tensor_.data = ::operator new(std::max<size_t>(tensor_.bytes(), 1), std::align_val_t{64});
+    tensor_.zero();
+  }
+  ~Buffer() { ::operator delete(tensor_.data, std::align_val_t{64}); }
+  Buffer(Buffer&& other) noexcept : tensor_(std::exchange(other.tensor_, {})) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    std::swap(tensor_, other.tensor_);
+    return *this;
+  }
+  const Tensor& tensor() const { return tensor_; }
+  operator const Tensor&() const { return tensor_; }
+
+ private:
+  Tensor tensor_;
+};
+
+}  // namespace sv
