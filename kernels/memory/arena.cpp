@@ -1,4 +1,4 @@
-#include "memory/arena.h"
+#include "kernels/memory/arena.h"
 
 #include <algorithm>
 #include <new>

@@ -2,8 +2,8 @@
 #pragma once
 #include <span>
 
-#include "memory/arena.h"
-#include "memory/tensor.h"
+#include "kernels/memory/arena.h"
+#include "kernels/memory/tensor.h"
 
 namespace sv {
 

@@ -7,7 +7,7 @@
 
 #include "core/dtype.h"
 #include "core/shape.h"
-#include "memory/arena.h"
+#include "kernels/memory/arena.h"
 
 namespace sv {
 
