@@ -1,0 +1,212 @@
+#include "kernels/autograd/ops.h"
+
+#include <initializer_list>
+#include <utility>
+
+#include "kernels/ops/concat/concat.h"
+#include "kernels/ops/elementwise/elementwise.h"
+#include "kernels/ops/embed/embed.h"
+#include "kernels/ops/layernorm/layernorm.h"
+#include "kernels/ops/matmul/matmul.h"
+#include "kernels/ops/reduce/reduce.h"
+#include "kernels/ops/rmsnorm/rmsnorm.h"
+#include "kernels/ops/rope/rope.h"
+#include "kernels/ops/sigmoid_xent/sigmoid_xent.h"
+#include "kernels/ops/silu_gate/silu_gate.h"
+#include "kernels/ops/softmax_xent/softmax_xent.h"
+
+namespace sv::ad {
+
+namespace {
+
+bool any_grad(std::initializer_list<Var> inputs) {
+  for (const Var& v : inputs) {
+    if (v.needs_grad()) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// (M, B, T) of logits (M, B, T, V).
+Shape row_shape(const Shape& s) { return {s[0], s[1], s[2]}; }
+
+}  // namespace
+
+Var matmul(Tape& tape, Var x, Var w, Var bias) {
+  Var y = tape.output(x.shape().with(-1, w.shape()[1]), x.value().dtype, any_grad({x, w, bias}));
+  ops::matmul(tape.ctx, x.value(), w.value(), bias.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::matmul_vjp(t.ctx, x.value(), w.value(), dy, t.grad_into(x), t.grad_into(w), t.grad_into(bias));
+  });
+  return y;
+}
+
+Var embed(Tape& tape, const Tensor& ids, Var table, int64_t batch) {
+  const int64_t models = table.shape()[0];
+  Var y = tape.output({models, batch, ids.dim(2), table.shape()[2]}, table.value().dtype, table.needs_grad());
+  ops::embed(tape.ctx, ids, table.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::embed_vjp(t.ctx, ids, dy, t.grad_into(table)); });
+  return y;
+}
+
+Var rmsnorm(Tape& tape, Var x, Var gain, double eps) {
+  Var y = tape.output(x.shape(), x.value().dtype, any_grad({x, gain}));
+  const int64_t models = x.shape()[0];
+  const int64_t rows = x.value().numel() / models / x.shape()[-1];
+  const Tensor inv_rms = make_tensor(tape.arena(), {models, rows}, x.value().dtype);
+  ops::rmsnorm(tape.ctx, x.value(), gain.value(), eps, y.value(), inv_rms);
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::rmsnorm_vjp(t.ctx, x.value(), gain.value(), inv_rms, dy, t.grad_into(x), t.grad_into(gain));
+  });
+  return y;
+}
+
+Var layernorm(Tape& tape, Var x, Var gain, Var bias, double eps) {
+  Var y = tape.output(x.shape(), x.value().dtype, any_grad({x, gain, bias}));
+  const int64_t models = x.shape()[0];
+  const int64_t rows = x.value().numel() / models / x.shape()[-1];
+  const Tensor stats = make_tensor(tape.arena(), {models, rows, 2}, x.value().dtype);
+  ops::layernorm(tape.ctx, x.value(), gain.value(), bias.value(), eps, y.value(), stats);
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::layernorm_vjp(t.ctx, x.value(), gain.value(), stats, dy, t.grad_into(x), t.grad_into(gain), t.grad_into(bias));
+  });
+  return y;
+}
+
+Var rope(Tape& tape, Var x, int heads, double base) {
+  Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
+  ops::rope(tape.ctx, x.value(), heads, base, false, y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    const Tensor back = make_tensor(t.arena(), dy.shape, dy.dtype);
+    ops::rope(t.ctx, dy, heads, base, true, back);  // the transpose of a rotation is its inverse
+    t.pass_grad(x, back);
+  });
+  return y;
+}
+
+Var attention_pattern(Tape& tape, Var q, Var k, const ops::AttentionMask& mask, int heads, int kv_heads, double scale) {
+  const Shape& s = q.shape();
+  Var p = tape.output({s[0], s[1], heads, s[2], k.shape()[2]}, q.value().dtype, any_grad({q, k}));
+  ops::attention_pattern(tape.ctx, q.value(), k.value(), mask, heads, kv_heads, scale, p.value());
+  tape.record(p, [=](Tape& t, const Tensor& dp) {
+    ops::attention_pattern_vjp(t.ctx, q.value(), k.value(), p.value(), dp, mask, heads, kv_heads, scale, t.grad_into(q),
+                               t.grad_into(k));
+  });
+  return p;
+}
+
+Var attention_mix(Tape& tape, Var p, Var v, int heads, int kv_heads) {
+  const Shape& s = p.shape();
+  const int64_t head_width = v.shape()[-1] / kv_heads;
+  Var o = tape.output({s[0], s[1], s[3], heads * head_width}, p.value().dtype, any_grad({p, v}));
+  ops::attention_mix(tape.ctx, p.value(), v.value(), heads, kv_heads, o.value());
+  tape.record(o, [=](Tape& t, const Tensor& dout) {
+    ops::attention_mix_vjp(t.ctx, p.value(), v.value(), dout, heads, kv_heads, t.grad_into(p), t.grad_into(v));
+  });
+  return o;
+}
+
+Var silu_gate(Tape& tape, Var x) {
+  Var y = tape.output(x.shape().with(-1, x.shape()[-1] / 2), x.value().dtype, x.needs_grad());
+  ops::silu_gate(tape.ctx, x.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::silu_gate_vjp(t.ctx, x.value(), dy, t.grad_into(x)); });
+  return y;
+}
+
+Var activate(Tape& tape, ops::Activation kind, Var x) {
+  Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
+  ops::activate(tape.ctx, kind, x.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::activate_vjp(t.ctx, kind, x.value(), dy, t.grad_into(x)); });
+  return y;
+}
+
+Var add(Tape& tape, Var a, Var b) {
+  Var y = tape.output(a.shape(), a.value().dtype, any_grad({a, b}));
+  ops::add(tape.ctx, a.value(), b.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::put(t.ctx, dy, t.grad_into(b));
+    t.pass_grad(a, dy);
+  });
+  return y;
+}
+
+Var mul(Tape& tape, Var a, Var b) {
+  Var y = tape.output(a.shape(), a.value().dtype, any_grad({a, b}));
+  ops::mul(tape.ctx, a.value(), b.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    const ArenaScope scope(t.arena());
+    for (const auto& [x, other] : {std::pair{a, b}, std::pair{b, a}}) {
+      if (x.needs_grad()) {
+        t.ensure_grad(x);
+        const Tensor dx = make_tensor(t.arena(), dy.shape, dy.dtype);
+        ops::mul(t.ctx, dy, other.value(), dx);
+        ops::put(t.ctx, dx, t.grad_into(x));
+      }
+    }
+  });
+  return y;
+}
+
+Var scale(Tape& tape, Var a, double s) { return mix(tape, a, s, {}, 0); }
+
+Var mix(Tape& tape, Var a, double alpha, Var b, double beta) {
+  Var y = tape.output(a.shape(), a.value().dtype, any_grad({a, b}));
+  if (b) {
+    ops::mix(tape.ctx, a.value(), alpha, b.value(), beta, y.value());
+  } else {
+    ops::scale(tape.ctx, a.value(), alpha, y.value());
+  }
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    for (const auto& [x, factor] : {std::pair{a, alpha}, std::pair{b, beta}}) {
+      if (x.needs_grad()) {
+        const Tensor dx = make_tensor(t.arena(), dy.shape, dy.dtype);
+        ops::scale(t.ctx, dy, factor, dx);
+        t.pass_grad(x, dx);
+      }
+    }
+  });
+  return y;
+}
+
+Var concat(Tape& tape, Var a, Var b) {
+  Var y = tape.output(a.shape().with(-1, a.shape()[-1] + b.shape()[-1]), a.value().dtype, any_grad({a, b}));
+  ops::concat(tape.ctx, a.value(), b.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::concat_vjp(t.ctx, dy, t.grad_into(a), t.grad_into(b)); });
+  return y;
+}
+
+Var mean_positions(Tape& tape, Var x) {
+  const Shape& s = x.shape();
+  Var y = tape.output({s[0], s[1], s[3]}, x.value().dtype, x.needs_grad());
+  ops::mean_positions(tape.ctx, x.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::mean_positions_vjp(t.ctx, dy, t.grad_into(x)); });
+  return y;
+}
+
+Var softmax_xent(Tape& tape, Var logits, const Tensor& targets, const Tensor& weight, Tensor* nll) {
+  const Shape rows = row_shape(logits.shape());
+  const DType dtype = logits.value().dtype;
+  Var loss = tape.output({rows[0]}, dtype, logits.needs_grad());
+  const Tensor nll_MBT = make_tensor(tape.arena(), rows, dtype);
+  const Tensor logz_MBT = make_tensor(tape.arena(), rows, dtype);
+  ops::softmax_xent(tape.ctx, logits.value(), targets, weight, loss.value(), nll_MBT, logz_MBT);
+  if (nll != nullptr) {
+    *nll = nll_MBT;
+  }
+  tape.record(loss, [=](Tape& t, const Tensor& dloss) {
+    ops::softmax_xent_vjp(t.ctx, logits.value(), targets, weight, logz_MBT, dloss, t.grad_into(logits));
+  });
+  return loss;
+}
+
+Var sigmoid_xent(Tape& tape, Var logit, const Tensor& target, const Tensor& weight) {
+  Var loss = tape.output({logit.shape()[0]}, logit.value().dtype, logit.needs_grad());
+  ops::sigmoid_xent(tape.ctx, logit.value(), target, weight, loss.value());
+  tape.record(loss, [=](Tape& t, const Tensor& dloss) {
+    ops::sigmoid_xent_vjp(t.ctx, logit.value(), target, weight, dloss, t.grad_into(logit));
+  });
+  return loss;
+}
+
+}  // namespace sv::ad

@@ -1,0 +1,42 @@
+// Differentiable ops: each calls the op of kernels/ops and records its VJP. This is all that model code uses.
+// Shapes are those of the op headers; an absent Var stands for an optional argument.
+#pragma once
+#include "kernels/autograd/tape.h"
+#include "kernels/ops/activate/activate.h"
+#include "kernels/ops/attention/attention.h"
+
+namespace sv::ad {
+
+/// y = x w^T + bias. x (M,...,K), w (M,O,K), bias (M,O) or absent; y (M,...,O).
+Var matmul(Tape&, Var x, Var w, Var bias = {});
+/// Rows of a table. ids i32 (1|M, 1|B, T), table (M,V,D); y (M,B,T,D) with B = `batch`.
+Var embed(Tape&, const Tensor& ids, Var table, int64_t batch);
+/// x / sqrt(mean(x^2) + eps) * gain. x (M,...,D), gain (M,D) or absent.
+Var rmsnorm(Tape&, Var x, Var gain, double eps = 1e-6);
+/// (x - mean) / sqrt(var + eps) * gain + bias.
+Var layernorm(Tape&, Var x, Var gain, Var bias, double eps = 1e-5);
+/// Rotary positions on x (M,B,T,H*K).
+Var rope(Tape&, Var x, int heads, double base);
+/// softmax(scale q k^T + mask): q (M,B,T,H*K), k (M,B,S,G*K); (M,B,H,T,S).
+Var attention_pattern(Tape&, Var q, Var k, const ops::AttentionMask&, int heads, int kv_heads, double scale);
+/// p v: p (M,B,H,T,S), v (M,B,S,G*K); (M,B,T,H*K).
+Var attention_mix(Tape&, Var p, Var v, int heads, int kv_heads);
+/// silu(gate) * up of x = [gate | up] (M,...,2F); (M,...,F).
+Var silu_gate(Tape&, Var x);
+Var activate(Tape&, ops::Activation kind, Var x);
+Var add(Tape&, Var a, Var b);
+Var mul(Tape&, Var a, Var b);
+Var scale(Tape&, Var a, double s);
+/// alpha a + beta b.
+Var mix(Tape&, Var a, double alpha, Var b, double beta);
+/// [a | b] along the last axis.
+Var concat(Tape&, Var a, Var b);
+/// Mean over T of x (M,B,T,D); (M,B,D).
+Var mean_positions(Tape&, Var x);
+/// loss_m = sum of weight * nll. logits (M,B,T,V), targets i32 (1|M,B,T), weight (1|M,B,T); loss (M). `nll` (M,B,T), if
+/// not null, receives the loss of each token.
+Var softmax_xent(Tape&, Var logits, const Tensor& targets, const Tensor& weight, Tensor* nll = nullptr);
+/// loss_m = sum of weight * binary cross-entropy. logit (M,B), target and weight (1|M,B); loss (M).
+Var sigmoid_xent(Tape&, Var logit, const Tensor& target, const Tensor& weight);
+
+}  // namespace sv::ad
