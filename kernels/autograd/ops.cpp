@@ -135,10 +135,8 @@ Var mul(Tape& tape, Var a, Var b) {
   Var y = tape.output(a.shape(), a.value().dtype, any_grad({a, b}));
   ops::mul(tape.ctx, a.value(), b.value(), y.value());
   tape.record(y, [=](Tape& t, const Tensor& dy) {
-    const ArenaScope scope(t.arena());
     for (const auto& [x, other] : {std::pair{a, b}, std::pair{b, a}}) {
       if (x.needs_grad()) {
-        t.ensure_grad(x);
         const Tensor dx = make_tensor(t.arena(), dy.shape, dy.dtype);
         ops::mul(t.ctx, dy, other.value(), dx);
         ops::put(t.ctx, dx, t.grad_into(x));

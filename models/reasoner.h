@@ -1,0 +1,71 @@
+// Reasoner: what is iterated. The loop itself, when to stop, what to save and how to differentiate are unroll's.
+//
+//   e   = encode(tokens)        e (M,B,T,D)
+//   h_0 = init(e)               named parts, each (M,B,T,D) unless the model says otherwise
+//   h_r = step(h_{r-1}, e, r)   ONE update of ONE named part; injecting e is the step's business
+//   y_r = readout(h_r, e)       (M,B,T,V), legal after any r
+//   q_r = halt_logit(h_r)       optional, (M,B)
+#pragma once
+#include <array>
+#include <vector>
+
+#include "models/params.h"
+#include "models/taps.h"
+
+namespace sv {
+
+/// The state: one Var per named part of the schedule.
+struct State {
+  std::array<Var, kMaxParts> part{};
+  Var& operator[](int i) { return part[static_cast<size_t>(i)]; }
+  const Var& operator[](int i) const { return part[static_cast<size_t>(i)]; }
+};
+
+/// What a model reads. Shapes i32: tokens (1|M,B,T); lengths (1|M,B), empty when all positions are in use;
+/// prefix (1|M,B), only for prefix masks.
+struct Inputs {
+  Tensor tokens;
+  Tensor lengths;
+  Tensor prefix;
+  int64_t batch() const { return tokens.dim(1); }
+};
+
+/// What model code is given: the tape, the parameters, the place in the run, and the taps.
+struct Pass {
+  Tape& tape;
+  Params& params;
+  TapSession* taps = nullptr;
+  Phase phase = Phase::loop;
+  int r = 0;
+
+  /// The parameter as a Var; its gradient goes to Params.
+  Var param(ParamId id) { return tape.parameter(params[id].value, params[id].grad); }
+  /// Exposes x at a site; returns what the taps leave. One pointer test when there are none.
+  Var tap(Point point, Var x, int block = -1, int part = -1) {
+    return taps == nullptr ? x : taps->fire(tape, {phase, point, block, r, part}, x);
+  }
+};
+
+class Reasoner {
+ public:
+  virtual ~Reasoner() = default;
+  virtual const Schedule& schedule() const = 0;
+  /// Sites the model taps, with r = 0 standing for every update.
+  virtual std::vector<Site> sites() const = 0;
+  virtual Var encode(Pass&, const Inputs&) = 0;
+  virtual State init(Pass&, const Inputs&, Var e) = 0;
+  virtual State step(Pass&, const Inputs&, const State& h, Var e) = 0;  // update pass.r
+  virtual Var readout(Pass&, const Inputs&, const State& h, Var e) = 0;
+  /// Absent if the model has no halting head.
+  virtual Var halt_logit(Pass&, const State&) { return {}; }
+
+  Params& params() { return params_; }
+  const Params& params() const { return params_; }
+  int models() const { return params_.models(); }
+
+ protected:
+  explicit Reasoner(std::vector<uint64_t> seeds, DType dtype) : params_(std::move(seeds), dtype) {}
+  Params params_;
+};
+
+}  // namespace sv

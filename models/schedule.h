@@ -1,0 +1,51 @@
+// Schedule: what one update writes and how updates are nested. r counts the innermost state updates, from 1.
+#pragma once
+#include <array>
+#include <string>
+#include <vector>
+
+#include "core/check.h"
+
+namespace sv {
+
+inline constexpr int kMaxParts = 4;
+
+/// Every update is addressable by its number r or by nested indices (round=1, inner=2). Data, not code: unroll,
+/// taps, reports and kernels read the same one.
+struct Schedule {
+  std::vector<std::string> parts = {"h"};      // names of the state parts
+  std::vector<int> writes = {0};               // part written by update r: writes[(r - 1) % period]
+  std::vector<std::string> index = {"loop"};   // names of the nested indices, outermost first
+  std::vector<int> inner;                      // sizes of the nested indices behind the first
+  int max_updates = 0;                         // 0: unbounded
+
+  int period() const { return static_cast<int>(writes.size()); }
+  int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
+  /// Value of nested index i (counted from 0 except the outermost, which counts from 1) at update r.
+  int index_of(int r, size_t i) const {
+    int below = 1;
+    for (size_t k = i; k < inner.size(); ++k) {
+      below *= inner[k];
+    }
+    const int flat = (r - 1) / below;
+    return i == 0 ? flat + 1 : flat % inner[i - 1];
+  }
+  /// The smallest k such that the last k updates of a period write every part: the reach of a one-step gradient.
+  int one_step() const {
+    for (int k = 1; k <= period(); ++k) {
+      std::array<bool, kMaxParts> seen{};
+      size_t count = 0;
+      for (int i = period() - k; i < period(); ++i) {
+        bool& s = seen[static_cast<size_t>(writes[static_cast<size_t>(i)])];
+        count += s ? 0 : 1;
+        s = true;
+      }
+      if (count == parts.size()) {
+        return k;
+      }
+    }
+    fail("the schedule never writes one of its parts");
+  }
+};
+
+}  // namespace sv
