@@ -13,8 +13,8 @@ enum class Exit { ok = 0, failed = 1, input = 2, environment = 3, interrupted = 
 /// The project's only exception. `what()` names what and where; `exit` is the documented exit code.
 class Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& message, Exit exit = Exit::input)
-      : std::runtime_error(message), exit(exit) {}
+  explicit Error(const std::string& message, Exit code = Exit::input)
+      : std::runtime_error(message), exit(code) {}
   Exit exit;
 };
 
