@@ -1,0 +1,105 @@
+// Packing and the loops around the micro-kernels.
+#include "kernels/cpu/gemm.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/check.h"
+
+namespace sv::cpu {
+
+namespace {
+// A panel of 256 x 16 floats is 16 KiB, half of the smallest L1 in use.
+constexpr int64_t kDepthBlock = 256;
+
+template <class T>
+const TileTable<T>& tiles(Isa isa) {
+  SV_CHECK(has_isa(isa), "this machine or build has no ", isa_name(isa));
+#if defined(SV_GEMM_X86)
+  if (isa == Isa::avx512) {
+    return tiles_avx512<T>();
+  }
+  if (isa == Isa::avx2) {
+    return tiles_avx2<T>();
+  }
+#endif
+  return tiles_portable<T>();
+}
+
+/// Columns [0, cols) of b become panel (k, width), columns beyond them zero.
+template <class T>
+void pack_panel(View<T> b, int64_t k, int64_t cols, int64_t width, T* panel) {
+  if (b.col == 1) {
+    for (int64_t kk = 0; kk < k; ++kk) {
+      T* to = panel + kk * width;
+      std::memcpy(to, b.data + kk * b.row, static_cast<size_t>(cols) * sizeof(T));
+      std::fill(to + cols, to + width, T{0});
+    }
+    return;
+  }
+  for (int64_t j = 0; j < cols; ++j) {
+    const T* from = b.data + j * b.col;
+    for (int64_t kk = 0; kk < k; ++kk) {
+      panel[kk * width + j] = from[kk * b.row];
+    }
+  }
+  for (int64_t j = cols; j < width; ++j) {
+    for (int64_t kk = 0; kk < k; ++kk) {
+      panel[kk * width + j] = T{0};
+    }
+  }
+}
+}  // namespace
+
+template <class T>
+Gemm<T>::Gemm(Isa isa) : tiles_(tiles<T>(isa)) {}
+
+template <class T>
+void Gemm<T>::pack(View<T> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const {
+  for (int64_t p = begin; p < end; ++p) {
+    const int64_t j = p * tiles_.width;
+    pack_panel<T>({b.data + j * b.col, b.row, b.col},
+                  k,
+                  std::min<int64_t>(n - j, tiles_.width),
+                  width_of(p, n),
+                  packed + j * k);
+  }
+}
+
+template <class T>
+void Gemm<T>::run(View<T> a,
+                  int64_t rows,
+                  int64_t k,
+                  int64_t n,
+                  const T* packed,
+                  T* c,
+                  int64_t c_row,
+                  bool accumulate) const {
+  // k = 0 still runs one empty block: it must write the zeros.
+  for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += kDepthBlock) {
+    const int64_t depth = std::min(kDepthBlock, k - k0);
+    for (int64_t j = 0, p = 0; j < n; j += tiles_.width, ++p) {
+      const int64_t width = width_of(p, n);
+      const auto* table = width == tiles_.width ? tiles_.full : tiles_.half;
+      const T* panel = packed + j * k + k0 * width;
+      const int cols = static_cast<int>(std::min(width, n - j));
+      for (int64_t i = 0; i < rows; i += tiles_.rows) {
+        const int64_t height = std::min<int64_t>(tiles_.rows, rows - i);
+        table[height](depth,
+                      a.data + i * a.row + k0 * a.col,
+                      a.row,
+                      a.col,
+                      panel,
+                      c + i * c_row + j,
+                      c_row,
+                      cols,
+                      accumulate || k0 > 0);
+      }
+    }
+  }
+}
+
+template class Gemm<float>;
+template class Gemm<double>;
+
+}  // namespace sv::cpu
