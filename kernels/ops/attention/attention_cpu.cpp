@@ -1,0 +1,330 @@
+// Attention on the packed-panel kernels: one thread takes one sequence (m, b) and walks over its
+// heads.
+#include <omp.h>
+
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/write.h"
+#include "kernels/math/point.h"
+#include "kernels/math/simd.h"
+#include "kernels/ops/attention/attention.h"
+
+namespace sv::ops {
+
+namespace {
+
+using cpu::View;
+
+struct Dims {
+  int64_t M, B, T, S, H, G, K;
+  int live;  // models computed
+
+  int64_t group(int64_t h) const { return h / (H / G); }
+  int64_t q_at(int64_t mb, int64_t h) const { return mb * T * H * K + h * K; }
+  int64_t k_at(int64_t mb, int64_t g) const { return mb * S * G * K + g * K; }
+  int64_t p_at(int64_t mb, int64_t h) const { return (mb * H + h) * T * S; }
+  /// True for the first head of its group: its dk and dv start, those of the others add.
+  bool leads(int64_t h) const { return h % (H / G) == 0; }
+};
+
+/// From q or o `row` (M, B, T, H*K), k or v `key` (M, B, S, G*K) and p (M, B, H, T, S).
+Dims check(const Context& ctx,
+           const Tensor& row,
+           const char* row_name,
+           const Tensor& key,
+           const char* key_name,
+           const Tensor& p,
+           int heads,
+           int kv_heads) {
+  SV_CHECK(heads >= 1 && kv_heads >= 1 && heads % kv_heads == 0,
+           "kv_heads = ",
+           kv_heads,
+           " does not divide heads = ",
+           heads);
+  SV_CHECK_EQ(row.shape.rank(), 4, row_name, " has shape ", row.shape);
+  SV_CHECK_EQ(key.shape.rank(), 4, key_name, " has shape ", key.shape);
+  SV_CHECK_EQ(row.dim(3) % heads, 0, row_name, " has shape ", row.shape, ", heads = ", heads);
+  const Dims d{row.dim(0),
+               row.dim(1),
+               row.dim(2),
+               key.dim(2),
+               heads,
+               kv_heads,
+               row.dim(3) / heads,
+               ctx.model_count(row)};
+  expect_shape(key.shape, {d.M, d.B, d.S, d.G * d.K}, key_name);
+  expect_shape(p.shape, {d.M, d.B, d.H, d.T, d.S}, "p");
+  SV_CHECK(key.dtype == row.dtype && p.dtype == row.dtype,
+           row_name,
+           ", ",
+           key_name,
+           " and p differ in dtype");
+  return d;
+}
+
+void check_grad(const Grad& g, const Tensor& of, const char* name) {
+  if (g.wanted()) {
+    expect_shape(g.t.shape, of.shape, name);
+  }
+}
+
+/// An i32 (1|M, B) tensor with all values in [0, S]; empty is allowed.
+void check_counts(const Tensor& t, const Dims& d, const char* name) {
+  if (!t) {
+    return;
+  }
+  expect_shape(t.shape, {t.shape.rank() == 2 && t.dim(0) == 1 ? 1 : d.M, d.B}, name);
+  const int32_t* values = t.as<int32_t>();
+  for (int64_t i = 0; i < t.numel(); ++i) {
+    SV_CHECK(values[i] >= 0 && values[i] <= d.S,
+             name,
+             "[",
+             i / d.B,
+             ", ",
+             i % d.B,
+             "] = ",
+             values[i],
+             ", S = ",
+             d.S);
+  }
+}
+
+void check_mask(const AttentionMask& mask, const Dims& d) {
+  check_counts(mask.lengths, d, "lengths");
+  SV_CHECK((mask.kind == AttentionMask::Kind::prefix) == static_cast<bool>(mask.prefix),
+           "a prefix tensor goes with the prefix mask");
+  check_counts(mask.prefix, d, "prefix");
+}
+
+/// The mask of one sequence: query t sees keys [0, count(t)).
+class Visible {
+ public:
+  Visible(const AttentionMask& mask, const Dims& d, int64_t m, int64_t b)
+      : bidirectional_(mask.kind == AttentionMask::Kind::bidirectional),
+        length_(entry(mask.lengths, m, b, d.S)),
+        prefix_(entry(mask.prefix, m, b, 0)),
+        shift_(d.S - d.T) {}
+  int64_t length() const { return length_; }
+  int64_t count(int64_t t) const {
+    if (bidirectional_) {
+      return length_;
+    }
+    const int64_t at = t + shift_;
+    return std::clamp<int64_t>(at < prefix_ ? prefix_ : at + 1, 0, length_);
+  }
+
+ private:
+  static int64_t entry(const Tensor& t, int64_t m, int64_t b, int64_t otherwise) {
+    return t ? t.as<int32_t>()[(t.dim(0) == 1 ? 0 : m) * t.dim(1) + b] : otherwise;
+  }
+  bool bidirectional_;
+  int64_t length_, prefix_, shift_;
+};
+
+/// The largest of n >= 1 elements; the order of comparisons does not matter.
+template <class T>
+T largest(const T* x, int64_t n) {
+  constexpr int lanes = simd::kLanes<T>;
+  simd::Vec<T> most = simd::broadcast(x[0]);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    most = simd::max(most, simd::load(x + i));
+  }
+  return simd::max_lanes(simd::max(most, simd::load_partial(x + i, n - i, x[0])));
+}
+
+/// Softmax of scale * x over the first n of S entries, in place; zeros behind.
+template <class T>
+void softmax_row(T* x, int64_t n, int64_t S, T scale) {
+  std::fill(x + n, x + S, T{0});
+  if (n == 0) {
+    return;
+  }
+  cpu::write_row(x, n, false, [&](int64_t s) { return x[s] * scale; });
+  const T most = largest(x, n);
+  cpu::write_row(x, n, false, [&](int64_t s) { return point::exp_poly(x[s] - most); });
+  const T inverse = T{1} / simd::sum(x, n);
+  cpu::write_row(x, n, false, [&](int64_t s) { return x[s] * inverse; });
+}
+
+/// ds (T, S) of one head from p and dp; zero where nothing is seen, whatever dp holds there.
+template <class T>
+void score_gradient(
+    const Dims& d, const Visible& visible, T scale, const T* p, const T* dp, T* ds) {
+  for (int64_t t = 0; t < d.T; ++t, p += d.S, dp += d.S, ds += d.S) {
+    const int64_t n = visible.count(t);
+    const T mean = simd::dot(p, dp, n);
+    cpu::write_row(ds, n, false, [&](int64_t s) { return scale * (p[s] * (dp[s] - mean)); });
+    std::fill(ds + n, ds + d.S, T{0});
+  }
+}
+
+/// Calls f(m, b, scratch) for every sequence, `scratch` being `size` elements of the calling
+/// thread.
+template <class T, class F>
+void each_sequence(const Context& ctx, const Dims& d, int64_t size, F&& f) {
+  const ArenaScope scope(*ctx.arena);
+  const int64_t apart = (size + 15) / 16 * 16;  // whole cache lines
+  T* scratch = ctx.arena->alloc_n<T>(static_cast<size_t>(apart * ctx.threads));
+  const int64_t work = d.live * d.B * d.H * d.T * d.S;
+  cpu::for_each_item(ctx, d.live * d.B, work, [&](int64_t item) {
+    f(ctx.model(static_cast<int>(item / d.B)), item % d.B, scratch + omp_get_thread_num() * apart);
+  });
+}
+
+}  // namespace
+
+void attention_pattern(const Context& ctx,
+                       const Tensor& q,
+                       const Tensor& k,
+                       const AttentionMask& mask,
+                       int heads,
+                       int kv_heads,
+                       double scale,
+                       const Tensor& p) {
+  const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
+  check_mask(mask, d);
+  with_float(q.dtype, [&]<class T>() {
+    const cpu::Gemm<T> gemm;
+    const T* rows = q.as<T>();
+    const T* keys = k.as<T>();
+    T* out = p.as<T>();
+    each_sequence<T>(ctx, d, gemm.packed_size(d.K, d.S), [&](int64_t m, int64_t b, T* packed) {
+      const Visible visible(mask, d, m, b);
+      const int64_t mb = m * d.B + b, length = visible.length();
+      for (int64_t h = 0; h < d.H; ++h) {
+        if (d.leads(h)) {
+          gemm.pack({keys + d.k_at(mb, d.group(h)), 1, d.G * d.K}, d.K, length, packed);
+        }
+        T* to = out + d.p_at(mb, h);
+        gemm.run({rows + d.q_at(mb, h), d.H * d.K, 1}, d.T, d.K, length, packed, to, d.S, false);
+        for (int64_t t = 0; t < d.T; ++t) {
+          softmax_row(to + t * d.S, visible.count(t), d.S, static_cast<T>(scale));
+        }
+      }
+    });
+  });
+}
+
+void attention_pattern_vjp(const Context& ctx,
+                           const Tensor& q,
+                           const Tensor& k,
+                           const Tensor& p,
+                           const Tensor& dp,
+                           const AttentionMask& mask,
+                           int heads,
+                           int kv_heads,
+                           double scale,
+                           const Grad& dq,
+                           const Grad& dk) {
+  const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
+  check_mask(mask, d);
+  expect_shape(dp.shape, p.shape, "dp");
+  check_grad(dq, q, "dq");
+  check_grad(dk, k, "dk");
+  with_float(q.dtype, [&]<class T>() {
+    const cpu::Gemm<T> gemm;
+    const T *rows = q.as<T>(), *keys = k.as<T>(), *pattern = p.as<T>(), *dpattern = dp.as<T>();
+    T* drows = dq.wanted() ? dq.t.as<T>() : nullptr;
+    T* dkeys = dk.wanted() ? dk.t.as<T>() : nullptr;
+    const int64_t width = d.H * d.K, key_width = d.G * d.K;
+    const int64_t packed_size = gemm.packed_size(std::max(d.S, d.T), d.K);
+    each_sequence<T>(ctx, d, packed_size + d.T * d.S, [&](int64_t m, int64_t b, T* packed) {
+      T* ds = packed + packed_size;
+      const Visible visible(mask, d, m, b);
+      const int64_t mb = m * d.B + b, length = visible.length();
+      for (int64_t h = 0; h < d.H; ++h) {
+        const int64_t at = d.p_at(mb, h), q_at = d.q_at(mb, h), k_at = d.k_at(mb, d.group(h));
+        score_gradient(d, visible, static_cast<T>(scale), pattern + at, dpattern + at, ds);
+        if (drows) {
+          gemm.pack({keys + k_at, key_width, 1}, length, d.K, packed);
+          gemm.run({ds, d.S, 1}, d.T, length, d.K, packed, drows + q_at, width, dq.adds());
+        }
+        if (dkeys) {
+          gemm.pack({rows + q_at, width, 1}, d.T, d.K, packed);
+          gemm.run({ds, 1, d.S},
+                   d.S,
+                   d.T,
+                   d.K,
+                   packed,
+                   dkeys + k_at,
+                   key_width,
+                   dk.adds() || !d.leads(h));
+        }
+      }
+    });
+  });
+}
+
+void attention_mix(const Context& ctx,
+                   const Tensor& p,
+                   const Tensor& v,
+                   int heads,
+                   int kv_heads,
+                   const Tensor& o) {
+  const Dims d = check(ctx, o, "o", v, "v", p, heads, kv_heads);
+  with_float(p.dtype, [&]<class T>() {
+    const cpu::Gemm<T> gemm;
+    const T *pattern = p.as<T>(), *values = v.as<T>();
+    T* out = o.as<T>();
+    each_sequence<T>(ctx, d, gemm.packed_size(d.S, d.K), [&](int64_t m, int64_t b, T* packed) {
+      const int64_t mb = m * d.B + b;
+      for (int64_t h = 0; h < d.H; ++h) {
+        if (d.leads(h)) {
+          gemm.pack({values + d.k_at(mb, d.group(h)), d.G * d.K, 1}, d.S, d.K, packed);
+        }
+        gemm.run({pattern + d.p_at(mb, h), d.S, 1},
+                 d.T,
+                 d.S,
+                 d.K,
+                 packed,
+                 out + d.q_at(mb, h),
+                 d.H * d.K,
+                 false);
+      }
+    });
+  });
+}
+
+void attention_mix_vjp(const Context& ctx,
+                       const Tensor& p,
+                       const Tensor& v,
+                       const Tensor& dout,
+                       int heads,
+                       int kv_heads,
+                       const Grad& dp,
+                       const Grad& dv) {
+  const Dims d = check(ctx, dout, "do", v, "v", p, heads, kv_heads);
+  check_grad(dp, p, "dp");
+  check_grad(dv, v, "dv");
+  with_float(p.dtype, [&]<class T>() {
+    const cpu::Gemm<T> gemm;
+    const T *pattern = p.as<T>(), *values = v.as<T>(), *rows = dout.as<T>();
+    T* dpattern = dp.wanted() ? dp.t.as<T>() : nullptr;
+    T* dvalues = dv.wanted() ? dv.t.as<T>() : nullptr;
+    const int64_t width = d.H * d.K, value_width = d.G * d.K;
+    const int64_t packed_size = std::max(gemm.packed_size(d.K, d.S), gemm.packed_size(d.T, d.K));
+    each_sequence<T>(ctx, d, packed_size, [&](int64_t m, int64_t b, T* packed) {
+      const int64_t mb = m * d.B + b;
+      for (int64_t h = 0; h < d.H; ++h) {
+        const int64_t at = d.p_at(mb, h), o_at = d.q_at(mb, h), v_at = d.k_at(mb, d.group(h));
+        if (dpattern) {
+          gemm.pack({values + v_at, 1, value_width}, d.K, d.S, packed);
+          gemm.run({rows + o_at, width, 1}, d.T, d.K, d.S, packed, dpattern + at, d.S, dp.adds());
+        }
+        if (dvalues) {
+          gemm.pack({rows + o_at, width, 1}, d.T, d.K, packed);
+          gemm.run({pattern + at, 1, d.S},
+                   d.S,
+                   d.T,
+                   d.K,
+                   packed,
+                   dvalues + v_at,
+                   value_width,
+                   dv.adds() || !d.leads(h));
+        }
+      }
+    });
+  });
+}
+
+}  // namespace sv::ops

@@ -1,0 +1,30 @@
+// Linear map of rows, one weight matrix per model.
+//
+//   y_no = sum_k x_nk w_ok + bias_o
+//   dx_nk = sum_o dy_no w_ok          dw_ok = sum_n dy_no x_nk          dbias_o = sum_n dy_no
+//
+// Shapes: x, dx (M, ..., K); w, dw (M, O, K); bias, dbias (M, O) or empty; y, dy (M, ..., O). N =
+// rows of one model. Accumulation: in the dtype of x. Each element of y, dx and dw is one chain of
+// (fused, on AVX2 and above) multiply-adds over k, o or n ascending, from zero or, when a gradient
+// is added to, from its old value. The bias is added after the chain. dbias: blocks of 64 rows,
+// blocks in order. Determinism: a row of y and dx depends on that row of x or dy and on w alone;
+// nothing depends on threads, tiles, row count or pack. AVX2 and AVX-512 give the same bits, the
+// portable kernel others. Cost: 2 M N K O flops each for y, dx and dw; M (N K + N O + K O) elements
+// moved. w is packed once per call. Reference: Goto and van de Geijn, "Anatomy of high-performance
+// matrix multiplication", TOMS 34 (2008).
+#pragma once
+#include "kernels/memory/context.h"
+
+namespace sv::ops {
+
+void matmul(
+    const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
+void matmul_vjp(const Context& ctx,
+                const Tensor& x,
+                const Tensor& w,
+                const Tensor& dy,
+                const Grad& dx,
+                const Grad& dw,
+                const Grad& dbias);
+
+}  // namespace sv::ops

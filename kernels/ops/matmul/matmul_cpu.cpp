@@ -1,0 +1,182 @@
+// Linear map on the packed-panel kernels: y and dx split over blocks of rows, dw over blocks of its
+// own elements.
+#include <omp.h>
+
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/write.h"
+#include "kernels/ops/matmul/matmul.h"
+
+namespace sv::ops {
+
+namespace {
+
+using cpu::View;
+
+// One core does about this much in the time that opening a parallel region costs.
+constexpr double kSerialFlops = 1e6;
+// Rows of x and dy that one step of dw takes: a packed panel of 256 x 16 floats is half of L1.
+constexpr int64_t kRowsPerStep = 256;
+
+struct Dims {
+  int64_t M, N, K, O;
+  int live;  // models computed
+  int threads;
+};
+
+Dims check(const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& y) {
+  SV_CHECK(x.shape.rank() >= 2, "matmul needs x (M, ..., K), got ", x.shape);
+  SV_CHECK_EQ(w.shape.rank(), 3, "matmul needs w (M, O, K), got ", w.shape);
+  const int64_t M = x.dim(0), K = x.dim(-1), O = w.dim(1);
+  expect_shape(w.shape, {M, O, K}, "w");
+  expect_shape(y.shape, x.shape.with(-1, O), "y");
+  SV_CHECK(w.dtype == x.dtype && y.dtype == x.dtype, "x, w and y differ in dtype");
+  const int64_t N = M * K == 0 ? 0 : x.numel() / (M * K);
+  const int live = ctx.model_count(x);
+  const double flops = 2.0 * live * static_cast<double>(N * K * O);
+  return {M, N, K, O, live, flops < kSerialFlops ? 1 : ctx.threads};
+}
+
+/// One product of all rows: out (M, N, n) (+)= in (M, N, k) b, where b (k, n) is a view of w.
+template <class T>
+struct Rows {
+  const T* in;
+  int64_t k;
+  View<T> b;  // of model 0; that of model m lies m k n elements further
+  int64_t n;
+  const T* bias;  // (M, n) or null
+  T* out;
+  bool adds;
+};
+
+template <class T>
+void add_bias(const T* bias, int64_t rows, int64_t n, T* out) {
+  for (int64_t i = 0; i < rows; ++i) {
+    cpu::write_row(out + i * n, n, true, [&](int64_t j) { return bias[j]; });
+  }
+}
+
+template <class T>
+void multiply_rows(const Context& ctx, const Dims& d, const Rows<T>& r) {
+  const ArenaScope scope(*ctx.arena);
+  const cpu::Gemm<T> gemm;
+  const int64_t packed_size = gemm.packed_size(r.k, r.n);
+  const int64_t panels = gemm.panels(r.n);
+  const int64_t block = gemm.row_block();
+  const int64_t blocks = (d.N + block - 1) / block;
+  T* packed = ctx.arena->alloc_n<T>(static_cast<size_t>(packed_size * d.live));
+#pragma omp parallel num_threads(d.threads)
+  {
+#pragma omp for schedule(static)
+    for (int64_t item = 0; item < d.live * panels; ++item) {
+      const int64_t i = item / panels, p = item % panels;
+      const View<T> b{r.b.data + ctx.model(static_cast<int>(i)) * r.k * r.n, r.b.row, r.b.col};
+      gemm.pack(b, r.k, r.n, p, p + 1, packed + i * packed_size);
+    }
+#pragma omp for schedule(static)
+    for (int64_t item = 0; item < d.live * blocks; ++item) {
+      const int64_t i = item / blocks, begin = item % blocks * block;
+      const int64_t m = ctx.model(static_cast<int>(i)), row = m * d.N + begin;
+      const int64_t rows = std::min(block, d.N - begin);
+      T* out = r.out + row * r.n;
+      gemm.run(
+          {r.in + row * r.k, r.k, 1}, rows, r.k, r.n, packed + i * packed_size, out, r.n, r.adds);
+      if (r.bias) {
+        add_bias(r.bias + m * r.n, rows, r.n, out);
+      }
+    }
+  }
+}
+
+/// dw: an item is (model, block of rows of dw, panel of its columns) and walks over all N rows in
+/// order.
+template <class T>
+void multiply_weight(const Context& ctx, const Dims& d, const T* x, const T* dy, const Grad& dw) {
+  const ArenaScope scope(*ctx.arena);
+  const cpu::Gemm<T> gemm;
+  const int64_t width = gemm.panel_width(), panels = gemm.panels(d.K);
+  const int64_t block = gemm.row_block(), blocks = (d.O + block - 1) / block;
+  const int64_t packed_size = gemm.packed_size(kRowsPerStep, width);
+  T* packed = ctx.arena->alloc_n<T>(static_cast<size_t>(packed_size * d.threads));
+  T* out = dw.t.as<T>();
+#pragma omp parallel for schedule(static) num_threads(d.threads)
+  for (int64_t item = 0; item < d.live * blocks * panels; ++item) {
+    T* mine = packed + omp_get_thread_num() * packed_size;
+    const int64_t m = ctx.model(static_cast<int>(item / (blocks * panels)));
+    const int64_t o = item / panels % blocks * block, j = item % panels * width;
+    const int64_t rows = std::min(block, d.O - o), columns = std::min(width, d.K - j);
+    // n = 0 still runs one empty step: it must write the zeros.
+    for (int64_t n = 0; n == 0 || n < d.N; n += kRowsPerStep) {
+      const int64_t depth = std::min(kRowsPerStep, d.N - n), row = m * d.N + n;
+      gemm.pack({x + row * d.K + j, d.K, 1}, depth, columns, mine);
+      gemm.run({dy + row * d.O + o, 1, d.O},
+               rows,
+               depth,
+               columns,
+               mine,
+               out + (m * d.O + o) * d.K + j,
+               d.K,
+               dw.adds() || n > 0);
+    }
+  }
+}
+
+template <class T>
+void sum_bias(const Context& ctx, const Dims& d, const T* dy, const Grad& dbias) {
+  const ArenaScope scope(*ctx.arena);
+  T* partials = cpu::column_partials<T>(ctx, d.live, d.N, d.O);
+  cpu::for_each_sum_block(
+      ctx, d.live, d.N, d.O, partials, [&](int m, int64_t begin, int64_t end, T* total) {
+        for (int64_t n = begin; n < end; ++n) {
+          const T* row = dy + (m * d.N + n) * d.O;
+          cpu::write_row(total, d.O, true, [&](int64_t o) { return row[o]; });
+        }
+      });
+  cpu::put_column_sums(ctx, d.live, d.N, d.O, partials, dbias);
+}
+
+}  // namespace
+
+void matmul(
+    const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
+  const Dims d = check(ctx, x, w, y);
+  if (bias) {
+    expect_shape(bias.shape, {d.M, d.O}, "bias");
+  }
+  with_float(x.dtype, [&]<class T>() {
+    const T* add = bias ? bias.as<T>() : nullptr;
+    multiply_rows<T>(ctx, d, {x.as<T>(), d.K, {w.as<T>(), 1, d.K}, d.O, add, y.as<T>(), false});
+  });
+}
+
+void matmul_vjp(const Context& ctx,
+                const Tensor& x,
+                const Tensor& w,
+                const Tensor& dy,
+                const Grad& dx,
+                const Grad& dw,
+                const Grad& dbias) {
+  const Dims d = check(ctx, x, w, dy);
+  if (dx.wanted()) {
+    expect_shape(dx.t.shape, x.shape, "dx");
+  }
+  if (dw.wanted()) {
+    expect_shape(dw.t.shape, w.shape, "dw");
+  }
+  if (dbias.wanted()) {
+    expect_shape(dbias.t.shape, {d.M, d.O}, "dbias");
+  }
+  with_float(x.dtype, [&]<class T>() {
+    if (dx.wanted()) {
+      multiply_rows<T>(
+          ctx, d, {dy.as<T>(), d.O, {w.as<T>(), d.K, 1}, d.K, nullptr, dx.t.as<T>(), dx.adds()});
+    }
+    if (dw.wanted()) {
+      multiply_weight<T>(ctx, d, x.as<T>(), dy.as<T>(), dw);
+    }
+    if (dbias.wanted()) {
+      sum_bias<T>(ctx, d, dy.as<T>(), dbias);
+    }
+  });
+}
+
+}  // namespace sv::ops
