@@ -1,0 +1,55 @@
+// What every accuracy must carry: seeds, interval, training-set size, train depth, test depth; and the stamp.
+SV.kClaimSeeds = 10;  // fewer seeds are exploratory
+
+SV.seedsOf = (part, context) => (part && part.seeds) || context.seeds || [];
+
+SV.stamp = function (seeds, context) {
+  const few = seeds.length < SV.kClaimSeeds;
+  return few || context.exploratory ? "exploratory · " + SV.plural(seeds.length, "seed") : null;
+};
+
+SV.range = function (values) {
+  const there = (values || []).filter(SV.isNumber);
+  if (!there.length) return "not recorded";
+  const [low, high] = [Math.min(...there), Math.max(...there)];
+  return low === high ? SV.plain(low) : SV.plain(low) + "–" + SV.plain(high);
+};
+
+SV.trainedAt = function (context) {
+  const depth = context.train_depth || {};
+  const at = SV.range([depth.min, depth.max]);
+  return at === "not recorded" ? "train depth not recorded" :
+    "train depth " + at + (depth.law ? " (" + depth.law + ")" : "");
+};
+
+SV.trainedOn = function (context) {
+  const size = (context.task || {}).train_size;
+  return SV.isNumber(size) ? SV.plain(size) + " training items" : "training-set size not recorded";
+};
+
+// "4 seeds (0, 1, 2, 3) · 20,000 training items · train depth 2–4 (uniform) · test depth 1–32 · 1,024 test items"
+SV.evidence = function (context, {seeds, depths, items, trainItems}) {
+  const tested = SV.isNumber(items) ? items : (context.task || {}).test_size;
+  return [
+    SV.plural(seeds.length, "seed") + (seeds.length ? " (" + seeds.join(", ") + ")" : ""),
+    SV.trainedOn(context), SV.trainedAt(context), depths ? "test depth " + SV.range(depths) : null,
+    SV.isNumber(tested) ? SV.plain(tested) + " test items" : null,
+    SV.isNumber(trainItems) ? "probe fitted on " + SV.plain(trainItems) + " items" : null,
+  ].filter(Boolean).join(" · ");
+};
+
+// How the band of a series is to be read.
+SV.bandSays = function (seeds, given, method) {
+  if (given) return "Line: mean over seeds. Band: interval " + (method || "stored with the results") + ". Points: single seeds.";
+  return seeds.length > 1 ? "Line: mean over seeds. Band: lowest to highest seed. Points: single seeds." :
+    "One seed: there is no interval over seeds.";
+};
+
+// Cells of a table row: every seed's value, then the mean and the interval (or the range over seeds).
+SV.seedCells = function (rows, i, format, intervals) {
+  const values = SV.column(rows, i);
+  const there = values.filter(SV.isNumber);
+  const range = intervals && intervals[i] ? intervals[i] : there.length ? [Math.min(...there), Math.max(...there)] : [];
+  return [...values.map(format), format(SV.mean(values)), range.length ? range.map(format).join(" – ") : "–"];
+};
+SV.seedColumns = (seeds, given) => [...seeds.map((s) => "seed " + s), "mean", given ? "interval" : "lowest – highest seed"];

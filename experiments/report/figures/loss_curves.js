@@ -1,0 +1,47 @@
+// Loss, accuracy and gradient norm while training, by seed with the mean and band of each group.
+SV.loss_curves = function (parent, training, context) {
+  const seeds = [...new Set(training.map((curve) => curve.seed))];
+  const figure = SV.figure(parent, "loss_curves", "Loss and accuracy while training", SV.stamp(seeds, context));
+  const groups = SV.trainingGroups(training);
+  const panels = [["loss", "loss (nats per answer token)", true], ["accuracy", "accuracy on the training batch (%)", false],
+    ["grad_norm", "gradient norm (before clipping)", true]];
+  const legend = SV.el("div", {});
+  const grid = SV.el("div", {class: "panels"});
+  figure.body.append(legend, grid);
+  SV.legend(legend, groups.map((g) => ({name: g.name + " (" + SV.plural(g.seeds.length, "seed") + ")", color: SV.colorOf(context, g.name)})));
+  for (const [key, label, log] of panels) {
+    const values = groups.flatMap((g) => g[key].flat()).filter(SV.isNumber);
+    if (!values.length) continue;
+    const percent = key === "accuracy";
+    const useLog = log && SV.wideRange(values);
+    const axes = SV.axes(grid.appendChild(SV.el("div", {})), {
+      describe: label + " against the training step", x: {values: groups.flatMap((g) => g.steps), label: "training step"},
+      y: {label, log: useLog, format: percent ? d3.format(".0%") : SV.plain,
+        domain: percent ? [0, 1] : useLog ? SV.logDomain(values) : [0, d3.max(values) * 1.05 || 1]},
+    });
+    for (const g of groups) {
+      SV.drawSeries(axes, {name: g.name, color: SV.colorOf(context, g.name), xs: g.steps, rows: g[key], seeds: g.seeds, thin: true}, SV.plain);
+    }
+  }
+  const most = d3.max(training, (curve) => curve.group_size);
+  const seconds = d3.max(training, (curve) => curve.seconds);
+  figure.caption(SV.evidence(context, {seeds}) + " · batch accuracy, at the depths that training draws",
+    "Thick line: mean over seeds. Thin lines: single seeds. Band: lowest to highest seed." +
+    (most > 1 ? " Each point is the mean of up to " + most + " logged steps." : ""),
+    SV.isNumber(seconds) ? "Last logged step after " + SV.plain(seconds) + " s." : null);
+  figure.table(["group", "seed", "step", "loss", "accuracy", "gradient norm"], training.flatMap((curve) =>
+    curve.step.map((step, i) => [curve.label, "" + curve.seed, step, curve.loss[i], SV.percent(curve.accuracy[i]), curve.grad_norm[i]])));
+};
+
+// Seeds of one label on the union of their steps; a seed that stopped early has holes at the end.
+SV.trainingGroups = function (training) {
+  return [...new Set(training.map((curve) => curve.label))].map((name) => {
+    const curves = training.filter((curve) => curve.label === name);
+    const steps = [...new Set(curves.flatMap((curve) => curve.step))].sort((a, b) => a - b);
+    const spread = (key) => curves.map((curve) => {
+      const at = new Map(curve.step.map((step, i) => [step, curve[key][i]]));
+      return steps.map((step) => (at.has(step) ? at.get(step) : null));
+    });
+    return {name, steps, seeds: curves.map((curve) => curve.seed), loss: spread("loss"), accuracy: spread("accuracy"), grad_norm: spread("grad_norm")};
+  });
+};

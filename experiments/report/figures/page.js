@@ -1,0 +1,118 @@
+// The page: head, summary, one section per kind of result, in the order in which a reader asks.
+SV.context = function (data) {
+  const findings = data.findings || {};
+  const groups = findings.groups || [];
+  const trained = [...new Set((data.training || []).map((curve) => curve.seed))];
+  const seeds = findings.seeds || (groups[0] && groups[0].seeds) || trained;
+  const context = {...findings, seeds, colors: new Map(), run: data.run_folder};
+  for (const group of groups) SV.colorOf(context, group.name);
+  return context;
+};
+
+SV.head = function (data, context) {
+  const head = document.getElementById("head");
+  const task = context.task || {};
+  const title = context.title || "Run " + data.run_folder;
+  document.title = title;
+  head.append(SV.el("h1", {}, title));
+  if (context.exploratory || context.seeds.length < SV.kClaimSeeds) {
+    head.append(SV.el("p", {}, SV.el("span", {class: "stamp"}, "exploratory"), " " + SV.plural(context.seeds.length, "seed") +
+      "; a claim needs at least " + SV.kClaimSeeds + "."));
+  }
+  const depth = context.train_depth || {};
+  const facts = [["task", task.name], ["training items", SV.isNumber(task.train_size) ? SV.plain(task.train_size) : null],
+    ["test items, never trained on", SV.isNumber(task.test_size) ? SV.plain(task.test_size) : null],
+    ["training depth (latent updates)", SV.range([depth.min, depth.max]) + (depth.law ? " (" + depth.law + ")" : "")],
+    ["seeds", context.seeds.join(", ")], ["settings digest", context.spec_digest ? SV.short(context.spec_digest, 17) : null],
+    ["run folder", data.run_folder]].filter((fact) => fact[1]);
+  head.append(SV.el("dl", {class: "facts"}, facts.map(([name, value]) => SV.el("div", {}, SV.el("dt", {}, name), SV.el("dd", {}, value)))));
+  for (const note of task.notes || []) head.append(SV.el("p", {class: "lead"}, note));
+};
+
+// Each section: [id, heading, what one looks for there, draw(section)].
+SV.sections = function (data, context) {
+  const f = data.findings || {};
+  const run = data.run_folder;
+  const dynamics = f.dynamics || {};
+  const or = (there, what, command, draw) => (section) => (there && (!Array.isArray(there) || there.length) ? draw(section) : SV.missing(section, what, "subvocal " + command + " " + run));
+  return [
+    ["training", "Training", "Did every seed learn?", or(data.training, "training log", "train --out",
+      (s) => SV.guard(s, () => SV.loss_curves(s, data.training, context)))],
+    ["depth", "Past the training depth", "Does more latent thinking help, and does the state settle?", or(f.depth, "accuracy against test depth", "eval", (s) => {
+      SV.guard(s, () => SV.depth_curves(s, f.depth, context));
+      if ((f.depth.by_difficulty || []).length) SV.guard(s, () => SV.difficulty_curves(s, f.depth, context));
+    })],
+    ["lens", "The answer as it forms", "What would the model answer if it stopped earlier?", or(f.lens && f.lens.examples, "read-out lens", "lens",
+      (s) => SV.guard(s, () => SV.lens_map(s, f.lens, context)))],
+    ["probe", "What can be read from the state", "Are the steps of the known solution in the state, and when?", or(f.probe, "probe", "probe",
+      (s) => SV.guard(s, () => SV.probe_curves(s, f.probe, context)))],
+    ["patch", "What the state does", "Does the answer follow when the state is changed?", or(f.patch, "patching result", "patch",
+      (s) => f.patch.forEach((patch) => SV.guard(s, () => SV.patch_map(s, patch, context))))],
+    ["dynamics", "How the state moves", "Does it settle, circle or drift?", (s) => SV.dynamicsSection(s, dynamics, run, context)],
+    ["tables", "Further results", null, (f.tables || []).length ? (s) => f.tables.forEach((t) => SV.guard(s, () => SV.resultTable(s, t, context))) : null],
+    ["origin", "Where the numbers come from", null, (s) => {
+      if ((f.timing || []).length) SV.timing(s, f.timing);
+      SV.provenance(s, data.run);
+    }],
+  ].filter((section) => section[3]);
+};
+
+SV.dynamicsSection = function (section, dynamics, run, context) {
+  const command = "subvocal dynamics " + run;
+  if ((dynamics.trajectory || []).length) SV.guard(section, () => SV.trajectory(section, dynamics.trajectory, context));
+  else SV.missing(section, "trajectory of the state", command);
+  if (dynamics.residual) SV.guard(section, () => SV.depth_curves(section, dynamics.residual, context, "Residual per update"));
+  if (dynamics.halting) SV.guard(section, () => SV.halting(section, dynamics.halting, context));
+  else SV.missing(section, "halting histogram", command);
+};
+
+// A figure that cannot be drawn says so in its place and is counted; the others stay.
+SV.errors = 0;
+SV.guard = function (section, draw) {
+  try {
+    draw();
+  } catch (error) {
+    SV.errors += 1;
+    section.append(SV.el("p", {class: "missing", "data-failed": "1"}, "This figure could not be drawn: " + error.message));
+  }
+};
+
+SV.render = function (data) {
+  const context = SV.context(data);
+  const main = document.getElementById("report");
+  main.replaceChildren();
+  SV.head(data, context);
+  const links = SV.el("ul", {});
+  document.getElementById("head").append(SV.el("nav", {"aria-label": "contents"}, links));
+  if ((context.summary || []).length) {
+    main.append(SV.el("h2", {id: "summary"}, "In short"), SV.el("ul", {class: "summary"}, context.summary.map((line) => SV.el("li", {}, line.text,
+      line.interval ? SV.el("span", {class: "interval"}, " [" + line.interval.map(SV.plain).join(" – ") + "]") : null))));
+  }
+  for (const [id, heading, question, draw] of SV.sections(data, context)) {
+    const section = SV.el("section", {"aria-labelledby": id}, SV.el("h2", {id: id}, heading), question ? SV.el("p", {class: "lead"}, question) : null);
+    main.append(section);
+    links.append(SV.el("li", {}, SV.el("a", {href: "#" + id}, heading)));
+    draw(section);
+  }
+};
+
+// The page checks itself and leaves the outcome on its root element, where the test reads it.
+SV.report = function () {
+  const root = document.documentElement;
+  window.addEventListener("error", () => (SV.errors += 1));
+  let refused = 0;
+  document.addEventListener("securitypolicyviolation", () => (root.dataset.refused = ++refused));
+  root.dataset.refused = refused;
+  try {
+    SV.render(JSON.parse(document.getElementById("data").textContent));
+  } catch (error) {
+    SV.errors += 1;
+    document.getElementById("report").append(SV.el("p", {class: "missing"}, "This report could not be drawn: " + error.message));
+  }
+  for (const figure of document.querySelectorAll("figure")) figure.dataset.marks = figure.querySelectorAll(".mark").length;
+  root.dataset.requests = performance.getEntriesByType("resource").length;
+  root.dataset.errors = SV.errors;
+  root.dataset.ready = "1";
+};
+
+SV.report();

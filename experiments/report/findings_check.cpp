@@ -1,0 +1,389 @@
+// Checks a findings document against the contract of README.md before it reaches a figure.
+#include "experiments/report/findings_check.h"
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <vector>
+
+#include "core/check.h"
+
+namespace sv::report {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kSchema = 1;
+constexpr size_t kAny = static_cast<size_t>(-1);  // a length that the contract leaves open
+
+/// One place in the document: the value and how a message names it.
+struct Place {
+  const json* value;
+  const std::string* file;
+  std::string path;
+
+  [[noreturn]] void bad(const std::string& why) const {
+    fail(*file, ": ", path.empty() ? "the document" : path, " ", why);
+  }
+  [[noreturn]] void wrong_type(const std::string& wanted) const {
+    bad("must be " + wanted + ", it is " + value->type_name());
+  }
+  Place item(size_t i) const { return {&(*value)[i], file, path + "[" + std::to_string(i) + "]"}; }
+  Place key(const std::string& name) const {
+    return {&value->at(name), file, path.empty() ? name : path + "." + name};
+  }
+  bool has(const std::string& name) const {
+    const auto at = value->find(name);
+    return at != value->end() && !at->is_null();
+  }
+};
+
+void expect_object(const Place& at) {
+  if (!at.value->is_object()) {
+    at.wrong_type("an object");
+  }
+}
+
+size_t expect_array(const Place& at, size_t length, const std::string& of) {
+  if (!at.value->is_array()) {
+    at.wrong_type("an array");
+  }
+  if (length != kAny && at.value->size() != length) {
+    at.bad("has " + std::to_string(at.value->size()) + " entries, " + of + " has " +
+           std::to_string(length));
+  }
+  return at.value->size();
+}
+
+Place required(const Place& at, const std::string& name) {
+  expect_object(at);
+  if (!at.has(name)) {
+    at.bad("lacks '" + name + "'");
+  }
+  return at.key(name);
+}
+
+std::optional<Place> optional(const Place& at, const std::string& name) {
+  expect_object(at);
+  return at.has(name) ? std::optional<Place>(at.key(name)) : std::nullopt;
+}
+
+void expect_text(const Place& at) {
+  if (!at.value->is_string()) {
+    at.wrong_type("a string");
+  }
+}
+
+void expect_number(const Place& at) {
+  if (!at.value->is_number()) {
+    at.wrong_type("a number");
+  }
+}
+
+/// Text or number: what a label or a table cell may be.
+void expect_label(const Place& at) {
+  if (!at.value->is_string() && !at.value->is_number()) {
+    at.wrong_type("a string or a number");
+  }
+}
+
+struct Dim {
+  size_t length;
+  std::string of;  // whose length it is, for the message
+};
+
+/// Nested arrays of the given lengths; `leaf` checks what is inside. A null leaf is a missing
+/// value.
+template <class Leaf>
+void expect_grid(const Place& at,
+                 const std::vector<Dim>& dims,
+                 const Leaf& leaf,
+                 size_t depth = 0) {
+  if (depth == dims.size()) {
+    if (!at.value->is_null()) {
+      leaf(at);
+    }
+    return;
+  }
+  const size_t n = expect_array(at, dims[depth].length, dims[depth].of);
+  for (size_t i = 0; i < n; ++i) {
+    expect_grid(at.item(i), dims, leaf, depth + 1);
+  }
+}
+
+void expect_numbers(const Place& parent, const std::string& name, const std::vector<Dim>& dims) {
+  if (const auto at = optional(parent, name)) {
+    expect_grid(*at, dims, expect_number);
+  }
+}
+
+void optional_text(const Place& parent, const std::string& name) {
+  if (const auto at = optional(parent, name)) {
+    expect_text(*at);
+  }
+}
+
+void optional_number(const Place& parent, const std::string& name) {
+  if (const auto at = optional(parent, name)) {
+    expect_number(*at);
+  }
+}
+
+/// Length of an array of numbers that must be there and must not be empty.
+Dim required_axis(const Place& parent, const std::string& name) {
+  const Place at = required(parent, name);
+  const size_t n = expect_array(at, kAny, "");
+  if (n == 0) {
+    at.bad("is empty");
+  }
+  expect_grid(at, {{n, name}}, expect_number);
+  return {n, at.path};
+}
+
+/// `seeds` of this part, or those of the document.
+Dim seeds_of(const Place& part, const Dim& fallback) {
+  return optional(part, "seeds") ? required_axis(part, "seeds") : fallback;
+}
+
+/// A part that is a list: calls `each` on its entries.
+template <class Each>
+void for_each(const Place& parent, const std::string& name, const Each& each) {
+  if (const auto at = optional(parent, name)) {
+    const size_t n = expect_array(*at, kAny, "");
+    for (size_t i = 0; i < n; ++i) {
+      expect_object(at->item(i));
+      each(at->item(i));
+    }
+  }
+}
+
+/// `positions`: a count, or one label per position.
+Dim required_positions(const Place& parent) {
+  const Place at = required(parent, "positions");
+  if (at.value->is_number_integer() && *at.value > 0) {
+    return {at.value->get<size_t>(), at.path};
+  }
+  if (!at.value->is_array() || at.value->empty()) {
+    at.wrong_type("a positive whole number or an array of labels");
+  }
+  expect_grid(at, {{at.value->size(), ""}}, expect_label);
+  return {at.value->size(), at.path};
+}
+
+void check_intervals(const Place& part, const std::string& name, const Dim& depths) {
+  expect_numbers(part, name, {depths, {2, "an interval [low, high]"}});
+}
+
+void check_task(const Place& task) {
+  expect_object(task);
+  optional_text(task, "name");
+  optional_number(task, "train_size");
+  optional_number(task, "test_size");
+  if (const auto notes = optional(task, "notes")) {
+    expect_grid(*notes, {{kAny, ""}}, expect_text);
+  }
+}
+
+void check_depth(const Place& part, const Dim& all_seeds) {
+  const Dim depths = required_axis(part, "depths");
+  optional_text(part, "interval_method");
+  for_each(part, "groups", [&](const Place& group) {
+    expect_text(required(group, "name"));
+    const Dim seeds = seeds_of(group, all_seeds);
+    for (const std::string what : {"accuracy", "exact", "residual"}) {
+      expect_numbers(group, what, {seeds, depths});
+      check_intervals(group, what + "_interval", depths);
+      expect_numbers(
+          group, what + "_item_interval", {seeds, depths, {2, "an interval [low, high]"}});
+    }
+    optional_number(group, "items");
+  });
+  for_each(part, "by_difficulty", [&](const Place& level) {
+    expect_label(required(level, "difficulty"));
+    const Dim own = optional(level, "depths") ? required_axis(level, "depths") : depths;
+    const Dim seeds = seeds_of(level, {kAny, ""});
+    required(level, "accuracy");
+    expect_numbers(level, "accuracy", {seeds, own});
+    check_intervals(level, "interval", own);
+    optional_number(level, "items");
+    optional_text(level, "group");
+  });
+}
+
+/// [rows, columns], both positive whole numbers.
+size_t rows_times_columns(const Place& at) {
+  expect_array(at, 2, "[rows, columns]");
+  size_t product = 1;
+  for (size_t i = 0; i < 2; ++i) {
+    const json& count = *at.item(i).value;
+    if (!count.is_number_integer() || count < 1 || count > 4096) {
+      at.item(i).bad("must be a whole number from 1 to 4096, it is " + count.dump());
+    }
+    product *= count.get<size_t>();
+  }
+  return product;
+}
+
+void check_lens(const Place& part) {
+  const Dim depths = required_axis(part, "depths");
+  const Dim positions = required_positions(part);
+  if (const auto grid = optional(part, "grid");
+      grid && rows_times_columns(*grid) != positions.length) {
+    grid->bad("does not cover the positions: rows times columns must be " +
+              std::to_string(positions.length));
+  }
+  if (const auto box = optional(part, "box")) {
+    rows_times_columns(*box);
+  }
+  for_each(part, "examples", [&](const Place& example) {
+    expect_label(required(example, "id"));
+    optional_number(example, "seed");
+    optional_text(example, "note");
+    expect_grid(required(example, "tokens"), {positions}, expect_label);
+    if (const auto targets = optional(example, "targets")) {
+      expect_grid(*targets, {positions}, expect_label);
+    }
+    expect_grid(required(example, "readout"), {depths, positions}, expect_label);
+    expect_numbers(example, "prob", {depths, positions});
+    expect_numbers(example, "correct", {depths, positions});
+  });
+}
+
+void check_probe(const Place& entry, const Dim& all_seeds) {
+  expect_text(required(entry, "truth"));
+  optional_text(entry, "site");
+  if (const auto step = optional(entry, "step")) {
+    expect_label(*step);
+  }
+  const Dim depths = required_axis(entry, "depths");
+  const Dim seeds = seeds_of(entry, all_seeds);
+  required(entry, "accuracy");
+  for (const char* name : {"accuracy", "control_shuffled", "selectivity"}) {
+    expect_numbers(entry, name, {seeds, depths});
+  }
+  expect_numbers(entry, "control_untrained", {{kAny, ""}, depths});  // may have seeds of its own
+  check_intervals(entry, "interval", depths);
+  for (const char* name : {"majority", "items", "train_items"}) {
+    optional_number(entry, name);
+  }
+  if (const auto map = optional(entry, "by_position")) {
+    const Dim positions = required_positions(*map);
+    required(*map, "accuracy");
+    expect_numbers(*map, "accuracy", {depths, positions});
+    expect_numbers(*map, "selectivity", {depths, positions});
+  }
+}
+
+void check_patch(const Place& entry, const Dim& all_seeds) {
+  expect_text(required(entry, "mode"));
+  optional_text(entry, "site");
+  optional_text(entry, "metric");
+  const Dim depths = required_axis(entry, "depths");
+  const Dim positions = required_positions(entry);
+  required(entry, "effect");
+  expect_numbers(entry, "effect", {depths, positions});
+  expect_numbers(entry, "by_seed", {seeds_of(entry, all_seeds), depths, positions});
+  expect_numbers(entry, "interval", {depths, positions, {2, "an interval [low, high]"}});
+  for_each(entry, "controls", [&](const Place& control) {
+    expect_text(required(control, "name"));
+    required(control, "effect");
+    expect_numbers(control, "effect", {depths, positions});
+  });
+  optional_number(entry, "items");
+}
+
+void check_dynamics(const Place& part, const Dim& all_seeds) {
+  expect_object(part);
+  for_each(part, "trajectory", [&](const Place& path) {
+    expect_label(required(path, "id"));
+    optional_text(path, "label");
+    optional_number(path, "seed");
+    const Place points = required(path, "pc");
+    expect_grid(points, {{kAny, ""}, {2, "a point [x, y]"}}, expect_number);
+    if (points.value->empty()) {
+      points.bad("is empty");
+    }
+    expect_numbers(path, "depths", {{points.value->size(), points.path}});
+    expect_numbers(path, "explained", {{kAny, ""}});
+  });
+  if (const auto residual = optional(part, "residual")) {
+    const Dim depths = required_axis(*residual, "depths");
+    for_each(*residual, "groups", [&](const Place& group) {
+      expect_text(required(group, "name"));
+      required(group, "residual");
+      expect_numbers(group, "residual", {seeds_of(group, all_seeds), depths});
+      check_intervals(group, "residual_interval", depths);
+    });
+  }
+  if (const auto halting = optional(part, "halting")) {
+    const Dim depths = required_axis(*halting, "depths");
+    required(*halting, "count");
+    expect_numbers(*halting, "count", {seeds_of(*halting, all_seeds), depths});
+    optional_text(*halting, "rule");
+  }
+}
+
+void check_table(const Place& table) {
+  expect_text(required(table, "title"));
+  optional_text(table, "note");
+  const Place columns = required(table, "columns");
+  expect_grid(columns, {{kAny, ""}}, expect_label);
+  required(table, "rows");
+  expect_grid(table.key("rows"), {{kAny, ""}, {columns.value->size(), columns.path}}, expect_label);
+}
+
+void check_head(const Place& root) {
+  for (const char* name : {"title", "spec_digest"}) {
+    optional_text(root, name);
+  }
+  if (const auto exploratory = optional(root, "exploratory");
+      exploratory && !exploratory->value->is_boolean()) {
+    exploratory->wrong_type("true or false");
+  }
+  if (const auto task = optional(root, "task")) {
+    check_task(*task);
+  }
+  if (const auto depth = optional(root, "train_depth")) {
+    optional_text(*depth, "law");
+    optional_number(*depth, "min");
+    optional_number(*depth, "max");
+  }
+  for_each(root, "groups", [](const Place& group) {
+    expect_text(required(group, "name"));
+    expect_numbers(group, "seeds", {{kAny, ""}});
+  });
+  for_each(root, "summary", [](const Place& line) {
+    expect_text(required(line, "text"));
+    expect_numbers(line, "interval", {{2, "an interval [low, high]"}});
+  });
+  for_each(root, "timing", [](const Place& phase) {
+    expect_text(required(phase, "name"));
+    expect_number(required(phase, "seconds"));
+  });
+}
+
+}  // namespace
+
+void check_findings(const json& findings, const std::string& file) {
+  const Place root{&findings, &file, ""};
+  const Place schema = required(root, "schema");
+  if (!schema.value->is_number_integer() || *schema.value != kSchema) {
+    schema.bad("is " + schema.value->dump() + "; this program reads schema " +
+               std::to_string(kSchema));
+  }
+  check_head(root);
+  const Dim seeds = seeds_of(root, {kAny, ""});
+  if (const auto depth = optional(root, "depth")) {
+    check_depth(*depth, seeds);
+  }
+  if (const auto lens = optional(root, "lens")) {
+    check_lens(*lens);
+  }
+  for_each(root, "probe", [&](const Place& entry) { check_probe(entry, seeds); });
+  for_each(root, "patch", [&](const Place& entry) { check_patch(entry, seeds); });
+  if (const auto dynamics = optional(root, "dynamics")) {
+    check_dynamics(*dynamics, seeds);
+  }
+  for_each(root, "tables", check_table);
+}
+
+}  // namespace sv::report
