@@ -148,7 +148,8 @@ void Log::event(LogLevel level, std::string_view name, Fields fields) {
   const LogField event("event", name);
   std::string line = json_fields({&event, 1});
   if (fields.size() > 0) {
-    line += "," + json_fields(std::span<const LogField>(fields.begin(), fields.size()));
+    line += ',';
+    line += json_fields(std::span<const LogField>(fields.begin(), fields.size()));
   }
   sink_->logger.log(level_of(level), spdlog::string_view_t(line));
 }
