@@ -8,7 +8,10 @@ namespace sv {
 namespace {
 
 template <class T>
-void fill(const Tensor& value, std::span<const uint64_t> seeds, const std::string& name, const Init& init) {
+void fill(const Tensor& value,
+          std::span<const uint64_t> seeds,
+          const std::string& name,
+          const Init& init) {
   const int64_t per_model = value.numel() / static_cast<int64_t>(seeds.size());
   for (size_t m = 0; m < seeds.size(); ++m) {
     const Rng rng(seeds[m], stream_of("init." + name));
@@ -16,9 +19,15 @@ void fill(const Tensor& value, std::span<const uint64_t> seeds, const std::strin
     for (int64_t i = 0; i < per_model; ++i) {
       const auto index = static_cast<uint64_t>(i);
       switch (init.kind) {
-        case Init::Kind::constant: out[i] = static_cast<T>(init.scale); break;
-        case Init::Kind::normal: out[i] = static_cast<T>(static_cast<float>(init.scale * rng.normal(index))); break;
-        case Init::Kind::uniform: out[i] = static_cast<T>(static_cast<float>(init.scale * (2 * rng.uniform(index) - 1))); break;
+        case Init::Kind::constant:
+          out[i] = static_cast<T>(init.scale);
+          break;
+        case Init::Kind::normal:
+          out[i] = static_cast<T>(static_cast<float>(init.scale * rng.normal(index)));
+          break;
+        case Init::Kind::uniform:
+          out[i] = static_cast<T>(static_cast<float>(init.scale * (2 * rng.uniform(index) - 1)));
+          break;
       }
     }
   }

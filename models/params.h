@@ -1,5 +1,5 @@
-// Params: named parameters (M, ...) with their gradients; init, lookup, counting. The names are those of the
-// safetensors file.
+// Params: named parameters (M, ...) with their gradients; init, lookup, counting. The names are
+// those of the safetensors file.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -10,7 +10,8 @@
 
 namespace sv {
 
-/// How a parameter starts. Draws are keyed by (the model's own seed, "init." + name, element), never by its place.
+/// How a parameter starts. Draws are keyed by (the model's own seed, "init." + name, element),
+/// never by its place.
 struct Init {
   enum class Kind : uint8_t { constant, normal, uniform } kind = Kind::constant;
   double scale = 0;  // the constant; the standard deviation; the half-width
@@ -26,14 +27,15 @@ using ParamId = int;
 
 struct Param {
   std::string name;
-  Buffer value;  // (M, ...)
-  Buffer grad;   // (M, ...)
+  Buffer value;        // (M, ...)
+  Buffer grad;         // (M, ...)
   bool decay = false;  // weight decay applies (matrices; not gains, biases, embeddings)
 };
 
 class Params {
  public:
-  /// One seed per model of the pack; M = seeds.size(). `dtype` f64 serves oracles and gradient checks.
+  /// One seed per model of the pack; M = seeds.size(). `dtype` f64 serves oracles and gradient
+  /// checks.
   explicit Params(std::vector<uint64_t> seeds, DType dtype = DType::f32);
 
   /// Adds a parameter of per-model shape `inner` and fills it. A name that exists already throws.

@@ -1,4 +1,5 @@
-// Reasoner: what is iterated. The loop itself, when to stop, what to save and how to differentiate are unroll's.
+// Reasoner: what is iterated. The loop itself, when to stop, what to save and how to differentiate
+// are unroll's.
 //
 //   e   = encode(tokens)        e (M,B,T,D)
 //   h_0 = init(e)               named parts, each (M,B,T,D) unless the model says otherwise
@@ -21,8 +22,8 @@ struct State {
   const Var& operator[](int i) const { return part[static_cast<size_t>(i)]; }
 };
 
-/// What a model reads. Shapes i32: tokens (1|M,B,T); lengths (1|M,B), empty when all positions are in use;
-/// prefix (1|M,B), only for prefix masks.
+/// What a model reads. Shapes i32: tokens (1|M,B,T); lengths (1|M,B), empty when all positions are
+/// in use; prefix (1|M,B), only for prefix masks.
 struct Inputs {
   Tensor tokens;
   Tensor lengths;

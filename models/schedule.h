@@ -1,4 +1,5 @@
-// Schedule: what one update writes and how updates are nested. r counts the innermost state updates, from 1.
+// Schedule: what one update writes and how updates are nested. r counts the innermost state
+// updates, from 1.
 #pragma once
 #include <array>
 #include <string>
@@ -10,18 +11,19 @@ namespace sv {
 
 inline constexpr int kMaxParts = 4;
 
-/// Every update is addressable by its number r or by nested indices (round=1, inner=2). Data, not code: unroll,
-/// taps, reports and kernels read the same one.
+/// Every update is addressable by its number r or by nested indices (round=1, inner=2). Data, not
+/// code: unroll, taps, reports and kernels read the same one.
 struct Schedule {
-  std::vector<std::string> parts = {"h"};      // names of the state parts
-  std::vector<int> writes = {0};               // part written by update r: writes[(r - 1) % period]
-  std::vector<std::string> index = {"loop"};   // names of the nested indices, outermost first
-  std::vector<int> inner;                      // sizes of the nested indices behind the first
-  int max_updates = 0;                         // 0: unbounded
+  std::vector<std::string> parts = {"h"};     // names of the state parts
+  std::vector<int> writes = {0};              // part written by update r: writes[(r - 1) % period]
+  std::vector<std::string> index = {"loop"};  // names of the nested indices, outermost first
+  std::vector<int> inner;                     // sizes of the nested indices behind the first
+  int max_updates = 0;                        // 0: unbounded
 
   int period() const { return static_cast<int>(writes.size()); }
   int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
-  /// Value of nested index i (counted from 0 except the outermost, which counts from 1) at update r.
+  /// Value of nested index i (counted from 0 except the outermost, which counts from 1) at update
+  /// r.
   int index_of(int r, size_t i) const {
     int below = 1;
     for (size_t k = i; k < inner.size(); ++k) {
@@ -30,7 +32,8 @@ struct Schedule {
     const int flat = (r - 1) / below;
     return i == 0 ? flat + 1 : flat % inner[i - 1];
   }
-  /// The smallest k such that the last k updates of a period write every part: the reach of a one-step gradient.
+  /// The smallest k such that the last k updates of a period write every part: the reach of a
+  /// one-step gradient.
   int one_step() const {
     for (int k = 1; k <= period(); ++k) {
       std::array<bool, kMaxParts> seen{};

@@ -1,10 +1,12 @@
-// Taps: reads and writes at named places of a run. A value passed to unroll that lives for one call; nothing is
-// stored on the model. Firings are counted, and a tap that does not fire as often as computed is an error.
+// Taps: reads and writes at named places of a run. A value passed to unroll that lives for one
+// call; nothing is stored on the model. Firings are counted, and a tap that does not fire as often
+// as computed is an error.
 //
 // Address (text form, with globs):  encode.encoded · encode.block.{l}.{point} · loop.{r}.{point} ·
-// loop.{r}.block.{l}.{point} · loop.{r}.state_out:{part} · readout.{r}.{point} · readout.{r}.block.{l}.{point}
-// {r} is an update 1..R: a number, a range 3..5, a list 1,4,9 or *; {l}, {point}, {part}: a name or *.
-// Nested indices of the schedule also address updates: loop.round=1,inner=*.block.0.resid_out
+// loop.{r}.block.{l}.{point} · loop.{r}.state_out:{part} · readout.{r}.{point} ·
+// readout.{r}.block.{l}.{point} {r} is an update 1..R: a number, a range 3..5, a list 1,4,9 or *;
+// {l}, {point}, {part}: a name or *. Nested indices of the schedule also address updates:
+// loop.round=1,inner=*.block.0.resid_out
 #pragma once
 #include <algorithm>
 #include <functional>
@@ -19,14 +21,29 @@
 namespace sv {
 
 enum class Point : uint8_t {
-  encoded, state_in, injected, resid_in, q, k, v, attn_pattern, attn_out, mlp_hidden, mlp_out, resid_out, state_out,
-  readout_norm, logits, halt,
+  encoded,
+  state_in,
+  injected,
+  resid_in,
+  q,
+  k,
+  v,
+  attn_pattern,
+  attn_out,
+  mlp_hidden,
+  mlp_out,
+  resid_out,
+  state_out,
+  readout_norm,
+  logits,
+  halt,
 };
 std::string_view point_name(Point);
 
 enum class Phase : uint8_t { encode, loop, readout };
 
-/// One place of a run. `block` -1: outside the blocks. `r` 0 in the encoder. `part` -1 where no part is named.
+/// One place of a run. `block` -1: outside the blocks. `r` 0 in the encoder. `part` -1 where no
+/// part is named.
 struct Site {
   Phase phase = Phase::loop;
   Point point = Point::state_out;
@@ -38,8 +55,8 @@ struct Site {
 /// "loop.3.block.0.resid_out"
 std::string site_name(const Site&, const Schedule&);
 
-/// Which entries of the site's tensor: empty lists mean all. The tensor is (M, B, T, ...), for attn_pattern
-/// (M, B, H, T, S), for halt (M, B).
+/// Which entries of the site's tensor: empty lists mean all. The tensor is (M, B, T, ...), for
+/// attn_pattern (M, B, H, T, S), for halt (M, B).
 struct Select {
   std::vector<int> models;     // m
   std::vector<int> items;      // b
@@ -51,7 +68,7 @@ struct TapEvent {
   const Site& site;
   Tensor x;
   const Select& select;
-  std::span<const int> models;  // live models, ascending
+  std::span<const int> models;    // live models, ascending
   std::span<const uint8_t> live;  // (M, B): 1 = the row is still iterating
 };
 
@@ -74,26 +91,37 @@ using Taps = std::vector<Tap>;
 template <class F>
 void for_each_selected(const Tensor& x, const Select& select, std::span<const int> models, F&& f);
 
-/// The book-keeping of one run: resolved patterns, counts, replay. Made by unroll; models only call Pass::tap.
+/// The book-keeping of one run: resolved patterns, counts, replay. Made by unroll; models only call
+/// Pass::tap.
 class TapSession {
  public:
-  /// Resolves patterns against the sites the run will visit: `sites` are the model's (r = 0 stands for every
-  /// update of the phase). Throws, naming the nearest site, when a pattern matches none, or a selection is out of
-  /// range.
-  TapSession(const Taps& taps, std::span<const Site> sites, const Schedule& schedule, int first_r, int last_r, int models, int batch);
+  /// Resolves patterns against the sites the run will visit: `sites` are the model's (r = 0 stands
+  /// for every update of the phase). Throws, naming the nearest site, when a pattern matches none,
+  /// or a selection is out of range.
+  TapSession(const Taps& taps,
+             std::span<const Site> sites,
+             const Schedule& schedule,
+             int first_r,
+             int last_r,
+             int models,
+             int batch,
+             std::span<const int> base = {});
 
   Var fire(Tape& tape, const Site& site, Var x);
   void set_live(std::span<const uint8_t> live) { live_ = live; }
   /// Recomputation of a checkpoint: writes act again, reads do not, nothing is counted.
   void set_replay(bool replay) { replay_ = replay; }
-  /// Compares fired with expected. `steps` (M, B): updates each row really made; `readouts`: updates that were read out.
-  void check(std::span<const int> steps, std::span<const int> readouts, std::span<const int> halts) const;
+  /// Compares fired with expected. `steps` (M, B): updates each row really made; `readouts`:
+  /// updates that were read out.
+  void check(std::span<const int> steps,
+             std::span<const int> readouts,
+             std::span<const int> halts) const;
 
  private:
   struct Resolved {
-    std::vector<Site> sites;  // r = 0 where `updates` applies
+    std::vector<Site> sites;       // r = 0 where `updates` applies
     std::vector<uint8_t> updates;  // (R + 1): r is addressed
-    int64_t fired = 0;  // (model, row) pairs
+    int64_t fired = 0;             // (model, row) pairs
   };
   bool matches(size_t tap, const Site& site) const;
   Var write(Tape& tape, const Tap& tap, const Site& site, Var x);
@@ -104,6 +132,7 @@ class TapSession {
   std::span<const uint8_t> live_;
   int models_;
   int batch_;
+  std::span<const int> base_;  // models of the run; empty = all
   int first_r_;
   bool replay_ = false;
 };
@@ -120,7 +149,8 @@ void for_each_selected(const Tensor& x, const Select& select, std::span<const in
   const int64_t positions = t_axis < 0 ? 1 : x.dim(t_axis);
   const int64_t width = x.numel() / (x.dim(0) * batch * heads * positions);
   for (int64_t m = 0; m < x.dim(0); ++m) {
-    const bool live = models.empty() || std::find(models.begin(), models.end(), static_cast<int>(m)) != models.end();
+    const bool live = models.empty() ||
+                      std::find(models.begin(), models.end(), static_cast<int>(m)) != models.end();
     for (int64_t b = 0; live && wanted(select.models, m) && b < batch; ++b) {
       for (int64_t h = 0; wanted(select.items, b) && h < heads; ++h) {
         const int64_t start = ((m * batch + b) * heads + h) * positions;

@@ -1,5 +1,6 @@
-// A recomputed segment as one tape record: the forward run keeps only the segment's ends, the backward run
-// repeats it from the saved start on a tape of its own. Gradients equal the full tape's (same ops, same bits).
+// A recomputed segment as one tape record: the forward run keeps only the segment's ends, the
+// backward run repeats it from the saved start on a tape of its own. Gradients equal the full
+// tape's (same ops, same bits).
 #pragma once
 #include <algorithm>
 #include <array>
@@ -13,12 +14,18 @@ namespace sv {
 inline constexpr int kMaxCheckpointVars = 8;
 using CheckpointVars = std::array<Var, kMaxCheckpointVars>;
 
-/// Runs `segment(tape, inputs, outputs, replay)` without recording and records one VJP that runs it again.
-/// inputs: what the segment reads besides parameters; outputs: `count_out` Vars of the shapes of
-/// `like[0 .. count_out)`. `segment` must be a pure function of its inputs, copyable and trivially destructible.
+/// Runs `segment(tape, inputs, outputs, replay)` without recording and records one VJP that runs it
+/// again. inputs: what the segment reads besides parameters; outputs: `count_out` Vars of the
+/// shapes of `like[0 .. count_out)`. `segment` must be a pure function of its inputs, copyable and
+/// trivially destructible.
 template <class F>
-void checkpoint(Tape& tape, std::span<const Var> inputs, std::span<const Var> like, std::span<Var> outputs, F segment) {
-  SV_CHECK(inputs.size() <= kMaxCheckpointVars && outputs.size() <= kMaxCheckpointVars, "too many checkpoint variables");
+void checkpoint(Tape& tape,
+                std::span<const Var> inputs,
+                std::span<const Var> like,
+                std::span<Var> outputs,
+                F segment) {
+  SV_CHECK(inputs.size() <= kMaxCheckpointVars && outputs.size() <= kMaxCheckpointVars,
+           "too many checkpoint variables");
   CheckpointVars in{};
   CheckpointVars out{};
   for (size_t i = 0; i < outputs.size(); ++i) {
@@ -43,8 +50,9 @@ void checkpoint(Tape& tape, std::span<const Var> inputs, std::span<const Var> li
   }
   const size_t count_in = inputs.size();
   const size_t count_out = outputs.size();
-  // One record owns the segment. It hangs on an output of its own that always has a gradient once any output has:
-  // records are visited in reverse, so every consumer of the outputs has run by then.
+  // One record owns the segment. It hangs on an output of its own that always has a gradient once
+  // any output has: records are visited in reverse, so every consumer of the outputs has run by
+  // then.
   Var anchor = tape.output({1}, DType::f32, true);
   anchor->has_grad = true;
   anchor->grad = anchor->value;

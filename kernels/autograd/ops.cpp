@@ -29,7 +29,9 @@ bool any_grad(std::initializer_list<Var> inputs) {
 }
 
 /// (M, B, T) of logits (M, B, T, V).
-Shape row_shape(const Shape& s) { return {s[0], s[1], s[2]}; }
+Shape row_shape(const Shape& s) {
+  return {s[0], s[1], s[2]};
+}
 
 }  // namespace
 
@@ -37,16 +39,19 @@ Var matmul(Tape& tape, Var x, Var w, Var bias) {
   Var y = tape.output(x.shape().with(-1, w.shape()[1]), x.value().dtype, any_grad({x, w, bias}));
   ops::matmul(tape.ctx, x.value(), w.value(), bias.value(), y.value());
   tape.record(y, [=](Tape& t, const Tensor& dy) {
-    ops::matmul_vjp(t.ctx, x.value(), w.value(), dy, t.grad_into(x), t.grad_into(w), t.grad_into(bias));
+    ops::matmul_vjp(
+        t.ctx, x.value(), w.value(), dy, t.grad_into(x), t.grad_into(w), t.grad_into(bias));
   });
   return y;
 }
 
 Var embed(Tape& tape, const Tensor& ids, Var table, int64_t batch) {
   const int64_t models = table.shape()[0];
-  Var y = tape.output({models, batch, ids.dim(2), table.shape()[2]}, table.value().dtype, table.needs_grad());
+  Var y = tape.output(
+      {models, batch, ids.dim(2), table.shape()[2]}, table.value().dtype, table.needs_grad());
   ops::embed(tape.ctx, ids, table.value(), y.value());
-  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::embed_vjp(t.ctx, ids, dy, t.grad_into(table)); });
+  tape.record(
+      y, [=](Tape& t, const Tensor& dy) { ops::embed_vjp(t.ctx, ids, dy, t.grad_into(table)); });
   return y;
 }
 
@@ -57,7 +62,8 @@ Var rmsnorm(Tape& tape, Var x, Var gain, double eps) {
   const Tensor inv_rms = make_tensor(tape.arena(), {models, rows}, x.value().dtype);
   ops::rmsnorm(tape.ctx, x.value(), gain.value(), eps, y.value(), inv_rms);
   tape.record(y, [=](Tape& t, const Tensor& dy) {
-    ops::rmsnorm_vjp(t.ctx, x.value(), gain.value(), inv_rms, dy, t.grad_into(x), t.grad_into(gain));
+    ops::rmsnorm_vjp(
+        t.ctx, x.value(), gain.value(), inv_rms, dy, t.grad_into(x), t.grad_into(gain));
   });
   return y;
 }
@@ -69,7 +75,14 @@ Var layernorm(Tape& tape, Var x, Var gain, Var bias, double eps) {
   const Tensor stats = make_tensor(tape.arena(), {models, rows, 2}, x.value().dtype);
   ops::layernorm(tape.ctx, x.value(), gain.value(), bias.value(), eps, y.value(), stats);
   tape.record(y, [=](Tape& t, const Tensor& dy) {
-    ops::layernorm_vjp(t.ctx, x.value(), gain.value(), stats, dy, t.grad_into(x), t.grad_into(gain), t.grad_into(bias));
+    ops::layernorm_vjp(t.ctx,
+                       x.value(),
+                       gain.value(),
+                       stats,
+                       dy,
+                       t.grad_into(x),
+                       t.grad_into(gain),
+                       t.grad_into(bias));
   });
   return y;
 }
@@ -85,12 +98,27 @@ Var rope(Tape& tape, Var x, int heads, double base) {
   return y;
 }
 
-Var attention_pattern(Tape& tape, Var q, Var k, const ops::AttentionMask& mask, int heads, int kv_heads, double scale) {
+Var attention_pattern(Tape& tape,
+                      Var q,
+                      Var k,
+                      const ops::AttentionMask& mask,
+                      int heads,
+                      int kv_heads,
+                      double scale) {
   const Shape& s = q.shape();
   Var p = tape.output({s[0], s[1], heads, s[2], k.shape()[2]}, q.value().dtype, any_grad({q, k}));
   ops::attention_pattern(tape.ctx, q.value(), k.value(), mask, heads, kv_heads, scale, p.value());
   tape.record(p, [=](Tape& t, const Tensor& dp) {
-    ops::attention_pattern_vjp(t.ctx, q.value(), k.value(), p.value(), dp, mask, heads, kv_heads, scale, t.grad_into(q),
+    ops::attention_pattern_vjp(t.ctx,
+                               q.value(),
+                               k.value(),
+                               p.value(),
+                               dp,
+                               mask,
+                               heads,
+                               kv_heads,
+                               scale,
+                               t.grad_into(q),
                                t.grad_into(k));
   });
   return p;
@@ -102,7 +130,8 @@ Var attention_mix(Tape& tape, Var p, Var v, int heads, int kv_heads) {
   Var o = tape.output({s[0], s[1], s[3], heads * head_width}, p.value().dtype, any_grad({p, v}));
   ops::attention_mix(tape.ctx, p.value(), v.value(), heads, kv_heads, o.value());
   tape.record(o, [=](Tape& t, const Tensor& dout) {
-    ops::attention_mix_vjp(t.ctx, p.value(), v.value(), dout, heads, kv_heads, t.grad_into(p), t.grad_into(v));
+    ops::attention_mix_vjp(
+        t.ctx, p.value(), v.value(), dout, heads, kv_heads, t.grad_into(p), t.grad_into(v));
   });
   return o;
 }
@@ -110,14 +139,18 @@ Var attention_mix(Tape& tape, Var p, Var v, int heads, int kv_heads) {
 Var silu_gate(Tape& tape, Var x) {
   Var y = tape.output(x.shape().with(-1, x.shape()[-1] / 2), x.value().dtype, x.needs_grad());
   ops::silu_gate(tape.ctx, x.value(), y.value());
-  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::silu_gate_vjp(t.ctx, x.value(), dy, t.grad_into(x)); });
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::silu_gate_vjp(t.ctx, x.value(), dy, t.grad_into(x));
+  });
   return y;
 }
 
 Var activate(Tape& tape, ops::Activation kind, Var x) {
   Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
   ops::activate(tape.ctx, kind, x.value(), y.value());
-  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::activate_vjp(t.ctx, kind, x.value(), dy, t.grad_into(x)); });
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::activate_vjp(t.ctx, kind, x.value(), dy, t.grad_into(x));
+  });
   return y;
 }
 
@@ -146,7 +179,9 @@ Var mul(Tape& tape, Var a, Var b) {
   return y;
 }
 
-Var scale(Tape& tape, Var a, double s) { return mix(tape, a, s, {}, 0); }
+Var scale(Tape& tape, Var a, double s) {
+  return mix(tape, a, s, {}, 0);
+}
 
 Var mix(Tape& tape, Var a, double alpha, Var b, double beta) {
   Var y = tape.output(a.shape(), a.value().dtype, any_grad({a, b}));
@@ -168,9 +203,19 @@ Var mix(Tape& tape, Var a, double alpha, Var b, double beta) {
 }
 
 Var concat(Tape& tape, Var a, Var b) {
-  Var y = tape.output(a.shape().with(-1, a.shape()[-1] + b.shape()[-1]), a.value().dtype, any_grad({a, b}));
+  Var y = tape.output(
+      a.shape().with(-1, a.shape()[-1] + b.shape()[-1]), a.value().dtype, any_grad({a, b}));
   ops::concat(tape.ctx, a.value(), b.value(), y.value());
-  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::concat_vjp(t.ctx, dy, t.grad_into(a), t.grad_into(b)); });
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::concat_vjp(t.ctx, dy, t.grad_into(a), t.grad_into(b));
+  });
+  return y;
+}
+
+Var reshape(Tape& tape, Var x, const Shape& shape) {
+  Var y = tape.alias(x);
+  y->value = y->value.reshape(shape);
+  tape.record(y, [=](Tape& t, const Tensor& dy) { t.pass_grad(x, dy); });
   return y;
 }
 
@@ -178,7 +223,8 @@ Var mean_positions(Tape& tape, Var x) {
   const Shape& s = x.shape();
   Var y = tape.output({s[0], s[1], s[3]}, x.value().dtype, x.needs_grad());
   ops::mean_positions(tape.ctx, x.value(), y.value());
-  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::mean_positions_vjp(t.ctx, dy, t.grad_into(x)); });
+  tape.record(
+      y, [=](Tape& t, const Tensor& dy) { ops::mean_positions_vjp(t.ctx, dy, t.grad_into(x)); });
   return y;
 }
 
@@ -193,7 +239,8 @@ Var softmax_xent(Tape& tape, Var logits, const Tensor& targets, const Tensor& we
     *nll = nll_MBT;
   }
   tape.record(loss, [=](Tape& t, const Tensor& dloss) {
-    ops::softmax_xent_vjp(t.ctx, logits.value(), targets, weight, logz_MBT, dloss, t.grad_into(logits));
+    ops::softmax_xent_vjp(
+        t.ctx, logits.value(), targets, weight, logz_MBT, dloss, t.grad_into(logits));
   });
   return loss;
 }

@@ -1,5 +1,5 @@
-// Differentiable ops: each calls the op of kernels/ops and records its VJP. This is all that model code uses.
-// Shapes are those of the op headers; an absent Var stands for an optional argument.
+// Differentiable ops: each calls the op of kernels/ops and records its VJP. This is all that model
+// code uses. Shapes are those of the op headers; an absent Var stands for an optional argument.
 #pragma once
 #include "kernels/autograd/tape.h"
 #include "kernels/ops/activate/activate.h"
@@ -18,7 +18,8 @@ Var layernorm(Tape&, Var x, Var gain, Var bias, double eps = 1e-5);
 /// Rotary positions on x (M,B,T,H*K).
 Var rope(Tape&, Var x, int heads, double base);
 /// softmax(scale q k^T + mask): q (M,B,T,H*K), k (M,B,S,G*K); (M,B,H,T,S).
-Var attention_pattern(Tape&, Var q, Var k, const ops::AttentionMask&, int heads, int kv_heads, double scale);
+Var attention_pattern(
+    Tape&, Var q, Var k, const ops::AttentionMask&, int heads, int kv_heads, double scale);
 /// p v: p (M,B,H,T,S), v (M,B,S,G*K); (M,B,T,H*K).
 Var attention_mix(Tape&, Var p, Var v, int heads, int kv_heads);
 /// silu(gate) * up of x = [gate | up] (M,...,2F); (M,...,F).
@@ -31,11 +32,14 @@ Var scale(Tape&, Var a, double s);
 Var mix(Tape&, Var a, double alpha, Var b, double beta);
 /// [a | b] along the last axis.
 Var concat(Tape&, Var a, Var b);
+/// The same memory under another shape.
+Var reshape(Tape&, Var x, const Shape& shape);
 /// Mean over T of x (M,B,T,D); (M,B,D).
 Var mean_positions(Tape&, Var x);
-/// loss_m = sum of weight * nll. logits (M,B,T,V), targets i32 (1|M,B,T), weight (1|M,B,T); loss (M). `nll` (M,B,T), if
-/// not null, receives the loss of each token.
-Var softmax_xent(Tape&, Var logits, const Tensor& targets, const Tensor& weight, Tensor* nll = nullptr);
+/// loss_m = sum of weight * nll. logits (M,B,T,V), targets i32 (1|M,B,T), weight (1|M,B,T); loss
+/// (M). `nll` (M,B,T), if not null, receives the loss of each token.
+Var softmax_xent(
+    Tape&, Var logits, const Tensor& targets, const Tensor& weight, Tensor* nll = nullptr);
 /// loss_m = sum of weight * binary cross-entropy. logit (M,B), target and weight (1|M,B); loss (M).
 Var sigmoid_xent(Tape&, Var logit, const Tensor& target, const Tensor& weight);
 

@@ -8,7 +8,8 @@ namespace sv {
 
 void Tape::begin_grad(Var x) {
   x->grad = make_tensor(arena(), x->value.shape, x->value.dtype);
-  // A first contribution that covers only some models leaves zeros, not garbage, in the other slots.
+  // A first contribution that covers only some models leaves zeros, not garbage, in the other
+  // slots.
   x->grad.zero();
   x->has_grad = true;
 }

@@ -8,8 +8,8 @@
 
 namespace sv {
 
-/// A value on the tape. `grad` is arena memory that comes into being with the first contribution, except for
-/// parameters, whose gradient buffer is the owner's and is always added to.
+/// A value on the tape. `grad` is arena memory that comes into being with the first contribution,
+/// except for parameters, whose gradient buffer is the owner's and is always added to.
 struct Node {
   Tensor value;
   Tensor grad;
@@ -17,7 +17,8 @@ struct Node {
   bool has_grad = false;  // grad holds a contribution
 };
 
-/// Handle of a Node; empty means "absent" (an optional bias, say). Lives as long as the arena's mark.
+/// Handle of a Node; empty means "absent" (an optional bias, say). Lives as long as the arena's
+/// mark.
 class Var {
  public:
   Var() = default;
@@ -36,7 +37,7 @@ class Var {
 class Tape {
  public:
   /// `recording` false: ops only compute (inference, or the updates that carry no gradient).
-  Tape(const Context& ctx, bool recording) : ctx(ctx), recording_(recording) {}
+  Tape(const Context& context, bool recording) : ctx(context), recording_(recording) {}
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
@@ -52,24 +53,36 @@ class Tape {
     const bool wanted = recording_ && grad;
     return Var(new_node({value, grad, wanted, wanted}));
   }
-  /// A leaf whose gradient can be asked for after backward (inputs of a checkpoint, probes of the state).
+  /// A leaf whose gradient can be asked for after backward (inputs of a checkpoint, probes of the
+  /// state).
   Var input(const Tensor& value) { return Var(new_node({value, {}, recording_, false})); }
   /// The output of an op: uninitialised value; gradient wanted if recording and any input wants it.
   Var output(const Shape& shape, DType dtype, bool inputs_need_grad) {
-    return Var(new_node({make_tensor(arena(), shape, dtype), {}, recording_ && inputs_need_grad, false}));
+    return Var(
+        new_node({make_tensor(arena(), shape, dtype), {}, recording_ && inputs_need_grad, false}));
   }
 
-  /// Appends the VJP of the op that produced `y`: called as vjp(tape, dy) when y has received a gradient.
-  /// The closure is copied into the arena, so it must be trivially destructible (capture Vars and numbers).
+  /// Another name for x: the same memory, a gradient of its own (to route gradients, see unroll's
+  /// last_k).
+  Var alias(Var x) { return Var(new_node({x->value, {}, recording_ && x.needs_grad(), false})); }
+
+  /// Appends the VJP of the op that produced `y`: called as vjp(tape, dy) when y has received a
+  /// gradient. The closure is copied into the arena, so it must be trivially destructible (capture
+  /// Vars and numbers).
   template <class F>
   void record(Var y, F vjp) {
-    static_assert(std::is_trivially_destructible_v<F>, "a VJP may capture only Vars, tensors and numbers");
+    static_assert(std::is_trivially_destructible_v<F>,
+                  "a VJP may capture only Vars, tensors and numbers");
     if (!y.needs_grad()) {
       return;
     }
     auto* state = new (arena().alloc(sizeof(F))) F(vjp);
     auto* entry = new (arena().alloc(sizeof(Record))) Record;
-    *entry = {[](void* s, Tape& tape, const Tensor& dy) { (*static_cast<F*>(s))(tape, dy); }, state, y, ctx.models, last_};
+    *entry = {[](void* s, Tape& tape, const Tensor& dy) { (*static_cast<F*>(s))(tape, dy); },
+              state,
+              y,
+              ctx.models,
+              last_};
     last_ = entry;
   }
 

@@ -1,0 +1,129 @@
+// The parts reasoners are built from: linear, norm, attention, MLP, block, input embedding,
+// injection, head. A part registers its parameters when it is made and is called with a Pass; the
+// tensors' shapes are in the comments.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/task.h"
+#include "kernels/autograd/ops.h"
+#include "models/reasoner.h"
+#include "models/settings.h"
+
+namespace sv::parts {
+
+/// y = x w^T + b. x (M,...,in), y (M,...,out).
+class Linear {
+ public:
+  Linear() = default;
+  Linear(Params&,
+         const std::string& name,
+         int64_t in,
+         int64_t out,
+         const Init& weight,
+         bool bias = false,
+         const Init& bias_init = Init::zeros());
+  Var operator()(Pass&, Var x) const;
+
+ private:
+  ParamId weight_ = -1;
+  ParamId bias_ = -1;
+};
+
+/// RMSNorm (gain) or LayerNorm (gain, bias) over the last axis.
+class Norm {
+ public:
+  Norm() = default;
+  Norm(Params&, const std::string& name, const std::string& kind, int64_t width);
+  Var operator()(Pass&, Var x) const;
+
+ private:
+  ParamId gain_ = -1;
+  ParamId bias_ = -1;
+};
+
+/// What all blocks of one model share.
+struct BlockShape {
+  int width, heads, kv_heads, hidden;
+  std::string mlp, norm, placement;
+  bool rope = false;
+  double rope_base = 10000;
+  bool causal = false;
+};
+BlockShape block_shape(const ModelSettings&, const TaskSpec&);
+
+/// Multi-head attention and an MLP with residuals around both. Taps resid_in, q, k, v,
+/// attn_pattern, attn_out, mlp_hidden, mlp_out, resid_out at block index `block`. x (M,B,T,D). pre:
+/// x + f(N x) · post: N(x + f(x)) · sandwich: N2(x + f(N1 x)), the second norm on the sum as in
+/// Huginn.
+class Block {
+ public:
+  Block(Params&, const std::string& name, const BlockShape&, int block);
+  Var operator()(Pass&, const Inputs&, Var x) const;
+  /// The sites a block taps, for Reasoner::sites.
+  static void add_sites(std::vector<Site>& sites, Phase phase, int block);
+
+ private:
+  Var attention(Pass&, const Inputs&, Var x) const;
+  Var mlp(Pass&, Var x) const;
+  BlockShape shape_;
+  int block_;
+  Linear q_, k_, v_, attn_out_, up_, down_;
+  std::optional<Norm> norm_attn_in_, norm_attn_out_, norm_mlp_in_, norm_mlp_out_;
+};
+
+/// Tokens to (M,B,T,D): one embedding, plus the task's coordinates or learned positions.
+class Embed {
+ public:
+  Embed(Params&, const TaskSpec&, const ModelSettings&);
+  Var operator()(Pass&, const Inputs&) const;
+
+ private:
+  ParamId tokens_;
+  struct Coordinate {
+    ParamId table;
+    Buffer ids;  // i32 (1, 1, T)
+  };
+  std::vector<Coordinate> coordinates_;
+};
+
+/// How the encoded input e enters an update: h + e, A [h; e], a learned gate g h + (1 - g) e, or
+/// not at all.
+class Inject {
+ public:
+  Inject(Params&, const std::string& name, const std::string& kind, int64_t width);
+  Var operator()(Pass&, Var h, Var e) const;
+
+ private:
+  std::string kind_;
+  Linear map_;
+};
+
+/// Norm and linear readout to the task's answers; taps readout_norm and logits.
+class Head {
+ public:
+  Head(Params&, const std::string& norm, int64_t width, int64_t answers);
+  Var operator()(Pass&, Var x) const;
+
+ private:
+  Norm norm_;
+  Linear map_;
+};
+
+/// Halting score: linear on the mean over positions; weight 0, bias -3 at the start (deep start,
+/// arXiv 2604.21999).
+class HaltHead {
+ public:
+  HaltHead(Params&, int64_t width);
+  Var operator()(Pass&, Var h) const;  // (M,B)
+
+ private:
+  Linear map_;
+};
+
+/// h_0 of shape like e: zeros, e itself, or standard normal keyed by (seed, position, channel), the
+/// same for every row.
+Var initial_state(Pass&, const std::string& kind, Var e);
+
+}  // namespace sv::parts

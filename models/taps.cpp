@@ -1,0 +1,382 @@
+#include "models/taps.h"
+
+#include <charconv>
+#include <set>
+
+#include "core/nearest.h"
+#include "kernels/ops/elementwise/elementwise.h"
+
+namespace sv {
+
+namespace {
+
+constexpr std::array<std::string_view, 16> kPointNames = {"encoded",
+                                                          "state_in",
+                                                          "injected",
+                                                          "resid_in",
+                                                          "q",
+                                                          "k",
+                                                          "v",
+                                                          "attn_pattern",
+                                                          "attn_out",
+                                                          "mlp_hidden",
+                                                          "mlp_out",
+                                                          "resid_out",
+                                                          "state_out",
+                                                          "readout_norm",
+                                                          "logits",
+                                                          "halt"};
+
+std::vector<std::string> split(std::string_view text, char at) {
+  std::vector<std::string> out;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(at, begin), text.size());
+    out.emplace_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return out;
+}
+
+bool parse_int(std::string_view text, int& value) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/// "*", "4", "3..5" against one number; an unreadable piece throws.
+bool number_matches(const std::string& piece, int value, const std::string& pattern) {
+  if (piece == "*") {
+    return true;
+  }
+  int low = 0;
+  int high = 0;
+  if (const size_t dots = piece.find(".."); dots != std::string::npos) {
+    SV_CHECK(parse_int(piece.substr(0, dots), low) && parse_int(piece.substr(dots + 2), high),
+             "range '",
+             piece,
+             "' in tap '",
+             pattern,
+             "'");
+  } else {
+    SV_CHECK(parse_int(piece, low),
+             "'",
+             piece,
+             "' in tap '",
+             pattern,
+             "' is neither a number, a range 3..5 nor *");
+    high = low;
+  }
+  return low <= value && value <= high;
+}
+
+/// The r component: list of numbers and ranges, or nested indices "round=1,inner=*".
+bool update_matches(const std::string& text,
+                    int r,
+                    const Schedule& schedule,
+                    const std::string& pattern) {
+  bool any = false;
+  bool nested = false;
+  for (const std::string& piece : split(text, ',')) {
+    const size_t equals = piece.find('=');
+    if (equals == std::string::npos) {
+      any = any || number_matches(piece, r, pattern);
+      continue;
+    }
+    nested = true;
+    const std::string name = piece.substr(0, equals);
+    const auto it = std::find(schedule.index.begin(), schedule.index.end(), name);
+    if (it == schedule.index.end()) {
+      fail("tap '",
+           pattern,
+           "': the schedule has no index '",
+           name,
+           "'; nearest is '",
+           nearest_name(name, schedule.index),
+           "'");
+    }
+    const auto i = static_cast<size_t>(it - schedule.index.begin());
+    if (!number_matches(piece.substr(equals + 1), schedule.index_of(r, i), pattern)) {
+      return false;
+    }
+  }
+  return nested || any;
+}
+
+/// A pattern cut into its components; "3..5" keeps its dots.
+struct Address {
+  std::string phase;
+  std::string update;  // empty in the encoder
+  std::string block;   // empty outside blocks
+  std::string point;
+  std::string part;  // empty: not asked for
+};
+
+Address parse_address(const std::string& pattern) {
+  std::string text = pattern;
+  for (size_t p = text.find(".."); p != std::string::npos; p = text.find("..")) {
+    text.replace(p, 2, "\1\1");  // protect ranges from the split at '.'
+  }
+  std::vector<std::string> pieces = split(text, '.');
+  for (std::string& piece : pieces) {
+    std::replace(piece.begin(), piece.end(), '\1', '.');
+  }
+  Address a;
+  size_t i = 0;
+  const auto next = [&]() -> std::string {
+    if (i == pieces.size()) {
+      fail("tap '",
+           pattern,
+           "' is not an address; use encode.encoded, loop.3.block.0.resid_out, loop.*.state_out:h "
+           "or readout.4.logits");
+    }
+    return pieces[i++];
+  };
+  a.phase = next();
+  if (a.phase != "encode") {
+    a.update = next();
+  }
+  a.point = next();
+  if (a.point == "block") {
+    a.block = next();
+    a.point = next();
+  }
+  if (const size_t colon = a.point.find(':'); colon != std::string::npos) {
+    a.part = a.point.substr(colon + 1);
+    a.point.resize(colon);
+  }
+  SV_CHECK(i == pieces.size(), "tap '", pattern, "' has something behind its point");
+  return a;
+}
+
+constexpr std::array<std::string_view, 3> kPhaseNames = {"encode", "loop", "readout"};
+
+bool site_matches(const Address& a,
+                  const Site& site,
+                  const Schedule& schedule,
+                  const std::string& pattern) {
+  return a.phase == kPhaseNames[static_cast<size_t>(site.phase)] &&
+         (a.point == "*" || a.point == point_name(site.point)) &&
+         (a.block.empty() ? site.block < 0
+                          : site.block >= 0 && number_matches(a.block, site.block, pattern)) &&
+         (a.part.empty() || a.part == "*" ||
+          (site.part >= 0 && a.part == schedule.parts[static_cast<size_t>(site.part)]));
+}
+
+void check_selection(const std::vector<int>& list,
+                     int size,
+                     const char* what,
+                     const std::string& pattern) {
+  for (const int i : list) {
+    SV_CHECK(i >= 0 && i < size, what, " ", i, " of tap '", pattern, "' is outside 0..", size - 1);
+  }
+}
+
+int64_t chosen(const std::vector<int>& list, int64_t size) {
+  return list.empty() ? size : static_cast<int64_t>(list.size());
+}
+
+bool wanted(const std::vector<int>& list, int i) {
+  return list.empty() || std::find(list.begin(), list.end(), i) != list.end();
+}
+
+}  // namespace
+
+std::string_view point_name(Point p) {
+  return kPointNames[static_cast<size_t>(p)];
+}
+
+std::string site_name(const Site& site, const Schedule& schedule) {
+  std::string out(kPhaseNames[static_cast<size_t>(site.phase)]);
+  if (site.phase != Phase::encode) {
+    out += "." + (site.r > 0 ? std::to_string(site.r) : std::string("*"));
+  }
+  if (site.block >= 0) {
+    out += ".block." + std::to_string(site.block);
+  }
+  out += "." + std::string(point_name(site.point));
+  if (site.part >= 0) {
+    out += ":" + schedule.parts[static_cast<size_t>(site.part)];
+  }
+  return out;
+}
+
+TapSession::TapSession(const Taps& taps,
+                       std::span<const Site> sites,
+                       const Schedule& schedule,
+                       int first_r,
+                       int last_r,
+                       int models,
+                       int batch,
+                       std::span<const int> base)
+    : taps_(taps),
+      schedule_(schedule),
+      models_(models),
+      batch_(batch),
+      base_(base),
+      first_r_(first_r) {
+  for (const Tap& tap : taps) {
+    const Address address = parse_address(tap.pattern);
+    Resolved resolved;
+    resolved.updates.assign(static_cast<size_t>(last_r) + 1, 0);
+    for (const Site& site : sites) {
+      if (site_matches(address, site, schedule, tap.pattern)) {
+        resolved.sites.push_back(site);
+      }
+    }
+    if (resolved.sites.empty()) {
+      std::vector<std::string> names;
+      for (const Site& site : sites) {
+        names.push_back(site_name(site, schedule));
+      }
+      const std::string starred = address.phase + (address.phase == "encode" ? "" : ".*") +
+                                  (address.block.empty() ? "" : ".block." + address.block) + "." +
+                                  address.point + (address.part.empty() ? "" : ":" + address.part);
+      fail("tap '",
+           tap.pattern,
+           "' matches no site of this model; the nearest is '",
+           nearest_name(starred, names),
+           "'");
+    }
+    bool any = address.phase == "encode";
+    for (int r = first_r + 1; r <= last_r && !address.update.empty(); ++r) {
+      resolved.updates[static_cast<size_t>(r)] =
+          update_matches(address.update, r, schedule, tap.pattern);
+      any = any || resolved.updates[static_cast<size_t>(r)] != 0;
+    }
+    SV_CHECK(any,
+             "tap '",
+             tap.pattern,
+             "' addresses no update of this run, which makes updates ",
+             first_r + 1,
+             "..",
+             last_r);
+    check_selection(tap.select.models, models, "model", tap.pattern);
+    check_selection(tap.select.items, batch, "item", tap.pattern);
+    resolved_.push_back(std::move(resolved));
+  }
+}
+
+bool TapSession::matches(size_t tap, const Site& site) const {
+  const Resolved& resolved = resolved_[tap];
+  Site key = site;
+  key.r = 0;
+  return (site.phase == Phase::encode || resolved.updates[static_cast<size_t>(site.r)] != 0) &&
+         std::find(resolved.sites.begin(), resolved.sites.end(), key) != resolved.sites.end();
+}
+
+Var TapSession::write(Tape& tape, const Tap& tap, const Site& site, Var x) {
+  Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
+  std::memcpy(y->value.data, x->value.data, x->value.bytes());
+  tap.action({site, y.value(), tap.select, tape.ctx.models, live_});
+  const bool cut = tap.kind == Tap::Kind::replace;
+  const Select* select = &tap.select;
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    const Tensor dx = copy_of(t.arena(), dy);
+    if (cut) {
+      for_each_selected(dx, *select, t.ctx.models, [&](int64_t offset, int64_t count) {
+        const size_t size = dtype_size(dx.dtype);
+        std::memset(static_cast<std::byte*>(dx.data) + static_cast<size_t>(offset) * size,
+                    0,
+                    static_cast<size_t>(count) * size);
+      });
+    }
+    t.pass_grad(x, dx);
+  });
+  return y;
+}
+
+Var TapSession::fire(Tape& tape, const Site& site, Var x) {
+  for (size_t i = 0; i < taps_.size(); ++i) {
+    const Tap& tap = taps_[i];
+    if (!matches(i, site)) {
+      continue;
+    }
+    if (x.shape().rank() >= 3) {
+      const int64_t positions = x.shape()[x.shape().rank() == 5 ? 3 : 2];
+      check_selection(tap.select.positions, static_cast<int>(positions), "position", tap.pattern);
+    }
+    if (tap.kind != Tap::Kind::read) {
+      x = write(tape, tap, site, x);
+    } else if (!replay_) {
+      tap.action({site, x.value(), tap.select, tape.ctx.models, live_});
+    }
+    for (int m = 0; !replay_ && m < models_; ++m) {
+      const auto& live_models = tape.ctx.models;
+      const bool live = live_models.empty() ||
+                        std::find(live_models.begin(), live_models.end(), m) != live_models.end();
+      for (int b = 0; live && wanted(tap.select.models, m) && b < batch_; ++b) {
+        const bool iterating =
+            site.phase != Phase::loop || live_.empty() ||
+            live_[static_cast<size_t>(m) * static_cast<size_t>(batch_) + static_cast<size_t>(b)] !=
+                0;
+        resolved_[i].fired += iterating && wanted(tap.select.items, b) ? 1 : 0;
+      }
+    }
+  }
+  return x;
+}
+
+void TapSession::check(std::span<const int> steps,
+                       std::span<const int> readouts,
+                       std::span<const int> halts) const {
+  for (size_t i = 0; i < taps_.size(); ++i) {
+    const Tap& tap = taps_[i];
+    const Resolved& resolved = resolved_[i];
+    int64_t expected = 0;
+    int64_t unreached = 0;
+    for (const Site& site : resolved.sites) {
+      if (site.phase == Phase::encode) {
+        expected += chosen(tap.select.models, models_) * chosen(tap.select.items, batch_);
+        continue;
+      }
+      for (size_t r = static_cast<size_t>(first_r_) + 1; r < resolved.updates.size(); ++r) {
+        if (resolved.updates[r] == 0) {
+          continue;
+        }
+        if (site.phase == Phase::loop && site.part >= 0 &&
+            schedule_.part_of(static_cast<int>(r)) != site.part) {
+          continue;
+        }
+        for (int m = 0; m < models_; ++m) {
+          const bool read_out =
+              readouts[r * static_cast<size_t>(models_) + static_cast<size_t>(m)] != 0;
+          const bool halt_read =
+              halts[r * static_cast<size_t>(models_) + static_cast<size_t>(m)] != 0;
+          for (int b = 0; wanted(tap.select.models, m) && b < batch_; ++b) {
+            if (!wanted(tap.select.items, b)) {
+              continue;
+            }
+            const bool reached = steps[static_cast<size_t>(m) * static_cast<size_t>(batch_) +
+                                       static_cast<size_t>(b)] >= static_cast<int>(r);
+            if (site.phase == Phase::readout) {
+              expected += read_out ? 1 : 0;
+            } else if (site.point == Point::halt) {
+              expected += halt_read && reached ? 1 : 0;
+            } else {
+              expected += reached ? 1 : 0;
+              unreached += reached ? 0 : 1;
+            }
+          }
+        }
+      }
+    }
+    SV_CHECK(resolved.fired == expected,
+             "tap '",
+             tap.pattern,
+             "' fired for ",
+             resolved.fired,
+             " (model, row) pairs, expected ",
+             expected);
+    SV_CHECK(expected > 0,
+             "tap '",
+             tap.pattern,
+             "' never fired: the run made none of the updates or readouts it addresses");
+    SV_CHECK(tap.kind == Tap::Kind::read || unreached == 0 || tap.tolerate_unreached,
+             "tap '",
+             tap.pattern,
+             "': ",
+             unreached,
+             " (model, row, update) cells were not reached because the rows had halted");
+  }
+}
+
+}  // namespace sv

@@ -1,0 +1,83 @@
+#include "models/train/optimiser.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/ops/adamw/adamw.h"
+#include "kernels/ops/reduce/reduce.h"
+
+namespace sv {
+
+double OptimiserSettings::lr_at(int64_t step) const {
+  double factor = 1;
+  if (step < warmup) {
+    factor = static_cast<double>(step + 1) / warmup;
+  }
+  const double falling = decay * steps;
+  if (falling > 0) {
+    const double left = (static_cast<double>(steps) - static_cast<double>(step)) / falling;
+    factor = std::min(factor, std::max(floor, floor + (1 - floor) * std::min(left, 1.0)));
+  }
+  return lr * factor;
+}
+
+Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
+    : params_(params), settings_(settings), squares_({params.models()}, DType::f64) {
+  const auto models = static_cast<size_t>(params.models());
+  grad_norm_.assign(models, 0);
+  lr_.assign(models, 0);
+  scale_.assign(models, 1);
+  for (const Param& p : params) {
+    const Tensor& value = p.value;
+    Moments m{Buffer(value.shape, value.dtype), Buffer(value.shape, value.dtype), {}};
+    if (settings.ema > 0) {
+      m.average = Buffer(value.shape, value.dtype);
+      std::memcpy(m.average.tensor().data, value.data, value.bytes());
+    }
+    moments_.push_back(std::move(m));
+  }
+}
+
+void Optimiser::measure(const Context& ctx) {
+  std::fill(grad_norm_.begin(), grad_norm_.end(), 0.0);
+  const Tensor& squares = squares_;
+  for (const Param& p : params_) {
+    ops::sum_squares(ctx, p.grad, squares);
+    for (int i = 0; i < ctx.model_count(squares); ++i) {
+      const auto m = static_cast<size_t>(ctx.model(i));
+      grad_norm_[m] += squares.as<double>()[m];
+    }
+  }
+  for (double& n : grad_norm_) {
+    n = std::sqrt(n);
+  }
+}
+
+void Optimiser::step(const Context& ctx, int64_t step) {
+  std::fill(lr_.begin(), lr_.end(), settings_.lr_at(step));
+  for (size_t m = 0; m < scale_.size(); ++m) {
+    const bool cut = settings_.clip > 0 && grad_norm_[m] > settings_.clip;
+    scale_[m] = cut ? settings_.clip / grad_norm_[m] : 1.0;
+  }
+  ops::AdamWStep s;
+  s.lr = lr_.data();
+  s.grad_scale = scale_.data();
+  s.beta1 = settings_.beta1;
+  s.beta2 = settings_.beta2;
+  s.eps = settings_.eps;
+  s.step = step + 1;
+  s.ema_decay = settings_.ema;
+  for (size_t i = 0; i < moments_.size(); ++i) {
+    Param& p = params_[static_cast<ParamId>(i)];
+    s.weight_decay = p.decay ? settings_.weight_decay : 0;
+    ops::adamw(ctx, p.value, p.grad, moments_[i].first, moments_[i].second, moments_[i].average, s);
+  }
+}
+
+void Optimiser::swap_average() {
+  for (size_t i = 0; settings_.ema > 0 && i < moments_.size(); ++i) {
+    std::swap(params_[static_cast<ParamId>(i)].value, moments_[i].average);
+  }
+}
+
+}  // namespace sv

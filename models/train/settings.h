@@ -1,0 +1,119 @@
+// TrainSettings and DepthSettings: how a pack is trained, listed once.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "models/depth.h"
+#include "models/strategies.h"
+
+namespace sv {
+
+struct TrainSettings {
+  int steps = 950;
+  int batch = 64;
+  double lr = 3e-3;
+  int warmup = 100;
+  double decay = 0.4;
+  double floor = 0.02;
+  double weight_decay = 0.01;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double clip = 1.0;
+  double ema = 0;
+  std::string supervision = "last";
+  std::string gradient = "full";
+  double halt_weight = 0.5;
+  int log_every = 10;
+  int checkpoint_every = 200;
+  std::string plant_nan;
+
+  template <class V>
+  void fields(V& v) {
+    v("steps", steps, "optimiser steps", range(1, 1e8), unit("steps"));
+    v("batch",
+      batch,
+      "effective batch of each model of the pack",
+      range(1, 65536),
+      unit("examples"));
+    v("lr", lr, "peak learning rate", range(0, 1));
+    v("warmup", warmup, "linear warm-up", range(0, 1e6), unit("steps"));
+    v("decay",
+      decay,
+      "share of the run, at its end, over which lr falls linearly to `floor` of itself",
+      range(0, 1));
+    v("floor", floor, "share of lr left at the end", range(0, 1));
+    v("weight_decay", weight_decay, "decoupled, on matrices only", range(0, 10));
+    v("beta1", beta1, "AdamW first moment", range(0, 0.9999));
+    v("beta2", beta2, "AdamW second moment", range(0, 0.99999));
+    v("clip", clip, "gradient norm of each model is cut at this; 0 = no clipping", range(0, 1e6));
+    v("ema", ema, "decay of the weight average used for evaluation; 0 = none", range(0, 0.99999));
+    v("supervision",
+      supervision,
+      "loss at the last update only, or the mean over all updates",
+      one_of({"last", "every"}));
+    v("gradient", gradient, "full, last:K, one_step, or checkpoint:C (updates)");
+    v("halt_weight",
+      halt_weight,
+      "weight of the halting loss, for models with a halting head",
+      range(0, 100));
+    v("log_every",
+      log_every,
+      "a metrics line every so many steps",
+      range(1, 1e6),
+      unit("steps"),
+      outside_digest());
+    v("checkpoint_every",
+      checkpoint_every,
+      "a checkpoint every so many steps; 0 = only at the end",
+      range(0, 1e8),
+      unit("steps"),
+      outside_digest());
+    v("plant_nan",
+      plant_nan,
+      "fault injection, seed:step:site with a site, param.NAME or grad.NAME; empty = none");
+  }
+  void check(Problems& p) const;
+};
+
+/// "full" · "last:4" · "one_step" · "checkpoint:8"; throws with the forms on anything else.
+Gradient parse_gradient(const std::string& text);
+
+struct DepthSettings {
+  std::string train = "2..4";
+  std::vector<int> test = {1, 2, 3, 4, 5, 6, 8, 12, 16, 24, 32};
+
+  template <class V>
+  void fields(V& v) {
+    v("train", train, "periods per training step: 4, 2..4 (uniform), 1,2,4 (one of) or poisson:8");
+    v("test",
+      test,
+      "periods at which the model is read out; a list or 1..32",
+      range(1, 1e6),
+      unit("periods"));
+  }
+  void check(Problems& p) const;
+};
+
+struct HaltSettings {
+  std::string rule = "none";
+  double threshold = 0;
+  int min_depth = 1;
+
+  template <class V>
+  void fields(V& v) {
+    v("rule",
+      rule,
+      "when a row stops at evaluation",
+      one_of({"none", "change", "divergence", "entropy", "learned"}));
+    v("threshold",
+      threshold,
+      "the rule's bound; 0 = the rule's default (change 0.03, divergence and entropy 1e-3, learned "
+      "0)",
+      range(-100, 100));
+    v("min_depth", min_depth, "no row stops before this", range(1, 1e6), unit("periods"));
+  }
+};
+Halt make_halt(const HaltSettings&);
+
+}  // namespace sv

@@ -1,0 +1,82 @@
+// Trainer: one optimiser step of a pack: draw, unroll, loss (M), backward, clip per model, AdamW. A
+// model whose loss or gradient stops being finite is frozen within the step and named; its
+// neighbours go on with the same bits.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "models/train/optimiser.h"
+#include "models/train/settings.h"
+#include "models/unroll.h"
+
+namespace sv {
+
+/// Why a model of the pack was stopped.
+struct Frozen {
+  int model = 0;  // place in the pack
+  uint64_t seed = 0;
+  int64_t step = 0;
+  std::string what;  // "loss is nan: first at loop.2.block.0.mlp_out (iteration 2, block 0)"
+};
+
+/// Of the last step, per model; slots of frozen models keep their last values.
+struct StepStats {
+  std::vector<double> loss;
+  std::vector<double> accuracy;   // share of scored answers that are right, after the last update
+  std::vector<double> exact;      // share of examples with every answer right
+  std::vector<double> grad_norm;  // before clipping
+};
+
+class Trainer {
+ public:
+  Trainer(Reasoner& model,
+          const Dataset& data,
+          const TrainSettings& settings,
+          const Depth& depth,
+          int threads);
+
+  /// Step number `step` (from 0). Returns the models it froze (usually none). Steps must be made in
+  /// order, but which steps came before in this process does not matter: all draws are keyed by the
+  /// step.
+  const std::vector<Frozen>& step(int64_t step);
+  const StepStats& stats() const { return stats_; }
+  const std::vector<Frozen>& frozen() const { return frozen_; }
+  /// Restores what a checkpoint holds besides tensors.
+  void restore_frozen(const std::vector<Frozen>& frozen);
+  bool all_frozen() const { return frozen_.size() == static_cast<size_t>(model_.models()); }
+
+  Reasoner& model() { return model_; }
+  Optimiser& optimiser() { return optimiser_; }
+  const Arena& arena() const { return arena_; }
+
+ private:
+  Inputs load(const Batch& batch);
+  void losses(Tape& tape, const Batch& batch);
+  Var supervise(Tape& tape, const Readout& y, const Batch& batch);
+  void score(const Readout& y, const Batch& batch);
+  void freeze(int m, int64_t step, std::string what);
+  void watch(int64_t step, const Inputs& inputs, const Plan& plan);
+  Context context();
+
+  Reasoner& model_;
+  const Dataset& data_;
+  TrainSettings settings_;
+  Optimiser optimiser_;
+  Arena arena_;
+  int threads_;
+  Plan plan_;
+  Batch batch_;
+  Trajectory trajectory_;
+  StepStats stats_;
+  std::vector<double> loss_now_;  // (M)
+  std::vector<int> healthy_;      // models still trained, ascending
+  std::vector<Frozen> frozen_;
+  std::vector<Frozen> fresh_;
+  Taps planted_;
+};
+
+/// The optimiser part of the training settings.
+OptimiserSettings optimiser_settings(const TrainSettings&);
+
+}  // namespace sv

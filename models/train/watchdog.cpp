@@ -1,0 +1,199 @@
+#include "models/train/watchdog.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/autograd/ops.h"
+#include "kernels/ops/readout_stats/readout_stats.h"
+
+namespace sv {
+
+namespace {
+
+bool finite(const Tensor& x, int m) {
+  return with_float(x.dtype, [&]<class T>() {
+    const Tensor mine = x.slice(m, 1);
+    return std::all_of(
+        mine.as<T>(), mine.as<T>() + mine.numel(), [](T v) { return std::isfinite(v); });
+  });
+}
+
+void poison(const Tensor& x, int m) {
+  with_float(x.dtype,
+             [&]<class T>() { x.slice(m, 1).as<T>()[0] = std::numeric_limits<T>::quiet_NaN(); });
+}
+
+struct Fault {
+  int model;
+  int64_t step;
+  std::string place;
+};
+
+Fault parse_fault(const std::string& text, const Reasoner& model) {
+  const size_t a = text.find(':');
+  const size_t b = a == std::string::npos ? a : text.find(':', a + 1);
+  SV_CHECK(b != std::string::npos, "train.plant_nan = '", text, "' must be seed:step:site");
+  uint64_t seed = 0;
+  Fault f{};
+  try {
+    seed = std::stoull(text.substr(0, a));
+    f.step = std::stoll(text.substr(a + 1, b - a - 1));
+  } catch (const std::exception&) {
+    fail("train.plant_nan = '", text, "': seed and step must be numbers");
+  }
+  const auto& seeds = model.params().seeds();
+  const auto it = std::find(seeds.begin(), seeds.end(), seed);
+  SV_CHECK(it != seeds.end(), "train.plant_nan names seed ", seed, ", which is not in this pack");
+  f.model = static_cast<int>(it - seeds.begin());
+  f.place = text.substr(b + 1);
+  return f;
+}
+
+/// What a site's name already says, in words.
+std::string explain(const Site& site, const Schedule& schedule) {
+  std::string out = site_name(site, schedule) + " (";
+  out += site.phase == Phase::encode ? "encoder" : "iteration " + std::to_string(site.r);
+  if (site.block >= 0) {
+    out += ", block " + std::to_string(site.block);
+  }
+  return out + ", tensor " + std::string(point_name(site.point)) + ")";
+}
+
+}  // namespace
+
+std::string first_non_finite(
+    Reasoner& model, const Inputs& inputs, const Plan& plan, int m, Arena& arena, int threads) {
+  for (const Param& p : model.params()) {
+    if (!finite(p.value, m)) {
+      return "parameter " + p.name;
+    }
+  }
+  std::string found;
+  Taps taps = plan.taps != nullptr ? *plan.taps : Taps{};
+  const auto look = [&](const TapEvent& e) {
+    if (found.empty() && !finite(e.x, m)) {
+      found = explain(e.site, model.schedule());
+    }
+  };
+  for (const char* pattern : {"encode.*",
+                              "encode.block.*.*",
+                              "loop.*.*",
+                              "loop.*.block.*.*",
+                              "readout.*.*",
+                              "readout.*.block.*.*"}) {
+    const std::string text = pattern;
+    const bool blocks = text.find("block") != std::string::npos;
+    const Phase phase = text.starts_with("encode") ? Phase::encode
+                        : text.starts_with("loop") ? Phase::loop
+                                                   : Phase::readout;
+    const auto sites = model.sites();
+    if (std::any_of(sites.begin(), sites.end(), [&](const Site& s) {
+          return s.phase == phase && (s.block >= 0) == blocks;
+        })) {
+      Tap tap;
+      tap.pattern = text;
+      tap.select.models = {m};
+      tap.action = look;
+      taps.push_back(tap);
+    }
+  }
+  const ArenaScope scope(arena);
+  Plan again = plan;
+  again.taps = &taps;
+  again.gradient = {};
+  const int only[] = {m};
+  Context ctx{&arena, threads, {}};
+  if (model.models() > 1) {
+    ctx.models = only;
+  }
+  Tape tape(ctx, false);
+  Trajectory trajectory;
+  unroll(model, inputs, again, tape, trajectory);
+  return found;
+}
+
+std::string first_non_finite_gradient(const Params& params, int m) {
+  for (const Param& p : params) {
+    if (!finite(p.grad, m)) {
+      return "gradient of parameter " + p.name + " (all values of the forward run are finite)";
+    }
+  }
+  return "";
+}
+
+Taps plant_forward(const std::string& text, Reasoner& model, int64_t step) {
+  const Fault f = parse_fault(text, model);
+  if (f.step != step || f.place.starts_with("grad.")) {
+    return {};
+  }
+  if (f.place.starts_with("param.")) {
+    Params& params = model.params();
+    poison(params[params.find(f.place.substr(6))].value, f.model);
+    return {};
+  }
+  Tap tap;
+  tap.pattern = f.place;
+  tap.kind = Tap::Kind::replace;
+  tap.select.models = {f.model};
+  tap.action = [m = f.model](const TapEvent& e) { poison(e.x, m); };
+  return {tap};
+}
+
+void plant_gradient(const std::string& text, Reasoner& model, int64_t step) {
+  const Fault f = parse_fault(text, model);
+  if (f.step == step && f.place.starts_with("grad.")) {
+    Params& params = model.params();
+    poison(params[params.find(f.place.substr(5))].grad, f.model);
+  }
+}
+
+Score score_answers(const Tensor& answer, int m, const Batch& batch, int r) {
+  Score s;
+  const int32_t* got =
+      answer.as<int32_t>() + static_cast<int64_t>(m) * batch.size * batch.positions;
+  for (int b = 0; b < batch.size; ++b) {
+    const int32_t* want = batch.target(batch.models == 1 ? 0 : m, b, r);
+    int64_t answers = 0;
+    int64_t right = 0;
+    for (int t = 0; t < batch.positions; ++t) {
+      answers += want[t] >= 0 ? 1 : 0;
+      right +=
+          want[t] >= 0 && want[t] == got[static_cast<int64_t>(b) * batch.positions + t] ? 1 : 0;
+    }
+    s.right += right;
+    s.answers += answers;
+    s.rows += answers > 0 ? 1 : 0;
+    s.right_rows += answers > 0 && right == answers ? 1 : 0;
+  }
+  return s;
+}
+
+Var halting_loss(Tape& tape, const Readout& y, const Batch& batch, double weight) {
+  const Tensor logits = y.logits.value();
+  const int64_t models = logits.dim(0);
+  const Tensor answer =
+      make_tensor(tape.arena(), {models, batch.size, batch.positions}, DType::i32);
+  ops::argmax(tape.ctx, logits, answer);
+  const Tensor target = make_tensor(tape.arena(), {models, batch.size}, logits.dtype);
+  const Tensor weights = make_tensor(tape.arena(), {models, batch.size}, logits.dtype);
+  with_float(logits.dtype, [&]<class T>() {
+    std::fill_n(weights.as<T>(), weights.numel(), static_cast<T>(weight / batch.size));
+    for (int i = 0; i < tape.ctx.model_count(answer); ++i) {
+      const int m = tape.ctx.model(i);
+      for (int b = 0; b < batch.size; ++b) {
+        const int32_t* want = batch.target(batch.models == 1 ? 0 : m, b, y.r);
+        const int32_t* got =
+            answer.as<int32_t>() + (static_cast<int64_t>(m) * batch.size + b) * batch.positions;
+        bool all = true;
+        for (int t = 0; t < batch.positions; ++t) {
+          all = all && (want[t] < 0 || want[t] == got[t]);
+        }
+        target.as<T>()[static_cast<int64_t>(m) * batch.size + b] = all ? T{1} : T{0};
+      }
+    }
+  });
+  return ad::sigmoid_xent(tape, y.halt, target, weights);
+}
+
+}  // namespace sv

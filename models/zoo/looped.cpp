@@ -1,0 +1,112 @@
+// looped: h_r = N(blocks(inject(h_{r-1}, e))), the same weights at every update. Optional prelude
+// and coda blocks. The settings of the demo are those of a one-block loop with input injection and
+// state norm.
+#include "models/parts/parts.h"
+#include "models/zoo.h"
+
+namespace sv {
+
+namespace {
+
+class Looped : public Reasoner {
+ public:
+  Looped(const ModelArgs& a)
+      : Reasoner(a.seeds, a.dtype),
+        init_(a.model.init),
+        embed_(params_, a.task, a.model),
+        inject_(params_, "inject", a.model.injection, a.model.width),
+        head_(params_, a.model.norm, a.model.width, a.task.answers) {
+    const parts::BlockShape shape = parts::block_shape(a.model, a.task);
+    add_blocks(prelude_, "prelude", a.model.prelude, shape);
+    add_blocks(core_, "core", a.model.layers, shape);
+    add_blocks(coda_, "coda", a.model.coda, shape);
+    if (a.model.state_norm) {
+      state_norm_.emplace(params_, "state_norm", a.model.norm, a.model.width);
+    }
+    if (a.model.halt_head) {
+      halt_.emplace(params_, a.model.width);
+    }
+    sites_ = list_sites(a.model);
+  }
+
+  const Schedule& schedule() const override { return schedule_; }
+  std::vector<Site> sites() const override { return sites_; }
+
+  Var encode(Pass& pass, const Inputs& in) override {
+    Var e = embed_(pass, in);
+    for (const parts::Block& block : prelude_) {
+      e = block(pass, in, e);
+    }
+    return pass.tap(Point::encoded, e);
+  }
+  State init(Pass& pass, const Inputs&, Var e) override {
+    return {{parts::initial_state(pass, init_, e)}};
+  }
+  State step(Pass& pass, const Inputs& in, const State& h, Var e) override {
+    Var x = inject_(pass, h[0], e);
+    for (const parts::Block& block : core_) {
+      x = block(pass, in, x);
+    }
+    return {{state_norm_ ? (*state_norm_)(pass, x) : x}};
+  }
+  Var readout(Pass& pass, const Inputs& in, const State& h, Var) override {
+    Var x = h[0];
+    for (const parts::Block& block : coda_) {
+      x = block(pass, in, x);
+    }
+    return head_(pass, x);
+  }
+  Var halt_logit(Pass& pass, const State& h) override {
+    return halt_ ? (*halt_)(pass, h[0]) : Var{};
+  }
+
+ private:
+  void add_blocks(std::vector<parts::Block>& blocks,
+                  const std::string& name,
+                  int count,
+                  const parts::BlockShape& shape) {
+    for (int l = 0; l < count; ++l) {
+      blocks.emplace_back(params_, name + "." + std::to_string(l), shape, l);
+    }
+  }
+  std::vector<Site> list_sites(const ModelSettings& s) const {
+    std::vector<Site> out = {{Phase::encode, Point::encoded},
+                             {Phase::loop, Point::state_in, -1, 0, 0},
+                             {Phase::loop, Point::state_out, -1, 0, 0},
+                             {Phase::readout, Point::readout_norm},
+                             {Phase::readout, Point::logits}};
+    if (s.injection != "none") {
+      out.push_back({Phase::loop, Point::injected});
+    }
+    if (s.halt_head) {
+      out.push_back({Phase::loop, Point::halt});
+    }
+    const auto add = [&](Phase phase, int count) {
+      for (int l = 0; l < count; ++l) {
+        parts::Block::add_sites(out, phase, l);
+      }
+    };
+    add(Phase::encode, s.prelude);
+    add(Phase::loop, s.layers);
+    add(Phase::readout, s.coda);
+    return out;
+  }
+
+  Schedule schedule_;
+  std::string init_;
+  parts::Embed embed_;
+  std::vector<parts::Block> prelude_, core_, coda_;
+  parts::Inject inject_;
+  std::optional<parts::Norm> state_norm_;
+  parts::Head head_;
+  std::optional<parts::HaltHead> halt_;
+  std::vector<Site> sites_;
+};
+
+}  // namespace
+
+std::unique_ptr<Reasoner> make_looped(const ModelArgs& args) {
+  return std::make_unique<Looped>(args);
+}
+
+}  // namespace sv
