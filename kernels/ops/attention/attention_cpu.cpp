@@ -139,11 +139,11 @@ void softmax_row(T* x, int64_t n, int64_t S, T scale) {
   if (n == 0) {
     return;
   }
-  cpu::write_row(x, n, false, [&](int64_t s) { return x[s] * scale; });
+  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] * scale; });
   const T most = largest(x, n);
-  cpu::write_row(x, n, false, [&](int64_t s) { return point::exp_poly(x[s] - most); });
+  cpu::write_row(x, n, false, [=](int64_t s) { return point::exp_poly(x[s] - most); });
   const T inverse = T{1} / simd::sum(x, n);
-  cpu::write_row(x, n, false, [&](int64_t s) { return x[s] * inverse; });
+  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] * inverse; });
 }
 
 /// ds (T, S) of one head from p and dp; zero where nothing is seen, whatever dp holds there.
@@ -153,7 +153,7 @@ void score_gradient(
   for (int64_t t = 0; t < d.T; ++t, p += d.S, dp += d.S, ds += d.S) {
     const int64_t n = visible.count(t);
     const T mean = simd::dot(p, dp, n);
-    cpu::write_row(ds, n, false, [&](int64_t s) { return scale * (p[s] * (dp[s] - mean)); });
+    cpu::write_row(ds, n, false, [=](int64_t s) { return scale * (p[s] * (dp[s] - mean)); });
     std::fill(ds + n, ds + d.S, T{0});
   }
 }

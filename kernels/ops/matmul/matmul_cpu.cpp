@@ -51,7 +51,7 @@ struct Rows {
 template <class T>
 void add_bias(const T* bias, int64_t rows, int64_t n, T* out) {
   for (int64_t i = 0; i < rows; ++i) {
-    cpu::write_row(out + i * n, n, true, [&](int64_t j) { return bias[j]; });
+    cpu::write_row(out + i * n, n, true, [=](int64_t j) { return bias[j]; });
   }
 }
 
@@ -128,7 +128,7 @@ void sum_bias(const Context& ctx, const Dims& d, const T* dy, const Grad& dbias)
       ctx, d.live, d.N, d.O, partials, [&](int m, int64_t begin, int64_t end, T* total) {
         for (int64_t n = begin; n < end; ++n) {
           const T* row = dy + (m * d.N + n) * d.O;
-          cpu::write_row(total, d.O, true, [&](int64_t o) { return row[o]; });
+          cpu::write_row(total, d.O, true, [=](int64_t o) { return row[o]; });
         }
       });
   cpu::put_column_sums(ctx, d.live, d.N, d.O, partials, dbias);
