@@ -49,21 +49,37 @@ void for_each_sum_block(
   });
 }
 
-/// Adds the blocks of each model in ascending order and writes the sums (M, columns) to the
-/// gradient.
+/// Columns [first, first + count) of partial rows that are `width` wide.
+struct ColumnRange {
+  int64_t width, first, count;
+  ColumnRange(int64_t columns) : ColumnRange(columns, 0, columns) {}  // all of them
+  ColumnRange(int64_t row_width, int64_t begin, int64_t columns)
+      : width(row_width), first(begin), count(columns) {}
+};
+
+/// Adds the blocks of each model in ascending order and writes the sums (M, count) to the gradient,
+/// if wanted.
 template <class T>
-void put_column_sums(
-    const Context& ctx, int models, int64_t rows, int64_t columns, T* partials, const Grad& out) {
-  const int64_t blocks = (rows + kSumRows - 1) / kSumRows;
+void put_column_sums(const Context& ctx,
+                     int models,
+                     int64_t rows,
+                     ColumnRange columns,
+                     T* partials,
+                     const Grad& out) {
+  if (!out.wanted()) {
+    return;
+  }
+  const int64_t blocks = (rows + kSumRows - 1) / kSumRows, count = columns.count;
   T* to = out.t.as<T>();
-  for_each_item(ctx, models, models * blocks * columns, [&](int64_t item) {
-    T* total = partials + item * blocks * columns;
+  const bool adds = out.adds();
+  for_each_item(ctx, models, models * blocks * count, [&](int64_t item) {
+    T* total = partials + item * blocks * columns.width + columns.first;
     for (int64_t b = 1; b < blocks; ++b) {
-      const T* part = total + b * columns;
-      write_row(total, columns, true, [&](int64_t i) { return part[i]; });
+      const T* part = total + b * columns.width;
+      write_row(total, count, true, [=](int64_t i) { return part[i]; });
     }
-    T* row = to + ctx.model(static_cast<int>(item)) * columns;
-    write_row(row, columns, out.adds(), [&](int64_t i) { return total[i]; });
+    T* row = to + ctx.model(static_cast<int>(item)) * count;
+    write_row(row, count, adds, [=](int64_t i) { return blocks ? total[i] : T{0}; });
   });
 }
 

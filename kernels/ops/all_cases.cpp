@@ -1,17 +1,31 @@
 #include "kernels/ops/all_cases.h"
 
+#include "kernels/ops/activate/cases.h"
 #include "kernels/ops/attention/cases.h"
+#include "kernels/ops/concat/cases.h"
+#include "kernels/ops/elementwise/cases.h"
+#include "kernels/ops/embed/cases.h"
+#include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/matmul/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
+#include "kernels/ops/rope/cases.h"
+#include "kernels/ops/silu_gate/cases.h"
 
 namespace sv::cases {
 
 std::vector<OpCases> all_cases() {
   return {
+      {"activate", activate_cases},
       {"attention_mix", attention_mix_cases},
       {"attention_pattern", attention_pattern_cases},
+      {"concat", concat_cases},
+      {"elementwise", elementwise_cases},
+      {"embed", embed_cases},
+      {"layernorm", layernorm_cases},
       {"matmul", matmul_cases},
       {"rmsnorm", rmsnorm_cases},
+      {"rope", rope_cases},
+      {"silu_gate", silu_gate_cases},
   };
 }
 

@@ -91,9 +91,7 @@ void backward(const Context& ctx,
           }
         }
       });
-  if (dgain.wanted()) {
-    cpu::put_column_sums(ctx, d.live, d.N, D, partials, dgain);
-  }
+  cpu::put_column_sums(ctx, d.live, d.N, D, partials, dgain);
 }
 
 }  // namespace

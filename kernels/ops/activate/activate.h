@@ -1,0 +1,20 @@
+// Activations: y = f(x) element by element; dx = f'(x) dy.
+//
+// relu (derivative 0 at 0), gelu in its tanh form, silu, tanh, sigmoid; formulas in
+// kernels/math/point.h. Shapes: x, y equal, (M, ...). Accumulation: none. Determinism: bits depend
+// on the element alone. Cost: one pass, 2 reads-or-writes per element forward, 3 backward. GELU:
+// Hendrycks & Gimpel, arXiv:1606.08415.
+#pragma once
+#include <cstdint>
+
+#include "kernels/memory/context.h"
+
+namespace sv::ops {
+
+enum class Activation : uint8_t { relu, gelu, silu, tanh, sigmoid };
+
+void activate(const Context& ctx, Activation kind, const Tensor& x, const Tensor& y);
+void activate_vjp(
+    const Context& ctx, Activation kind, const Tensor& x, const Tensor& dy, const Grad& dx);
+
+}  // namespace sv::ops

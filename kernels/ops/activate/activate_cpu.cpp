@@ -1,0 +1,125 @@
+#include "kernels/ops/activate/activate.h"
+
+#include "kernels/cpu/write.h"
+#include "kernels/math/point.h"
+#include "kernels/ops/arguments.h"
+
+namespace sv::ops {
+
+namespace {
+
+struct Relu {
+  template <class T>
+  static T value(T x) {
+    return x < T{0} ? T{0} : x;  // this order keeps NaN
+  }
+  template <class T>
+  static T derivative(T x) {
+    return x > T{0} ? T{1} : T{0};
+  }
+};
+struct Gelu {
+  template <class T>
+  static T value(T x) {
+    return point::gelu(x);
+  }
+  template <class T>
+  static T derivative(T x) {
+    return point::gelu_derivative(x);
+  }
+};
+struct Silu {
+  template <class T>
+  static T value(T x) {
+    return point::silu(x);
+  }
+  template <class T>
+  static T derivative(T x) {
+    return point::silu_derivative(x);
+  }
+};
+struct Tanh {
+  template <class T>
+  static T value(T x) {
+    return point::tanh(x);
+  }
+  template <class T>
+  static T derivative(T x) {
+    const T y = point::tanh(x);
+    return T{1} - y * y;
+  }
+};
+struct Sigmoid {
+  template <class T>
+  static T value(T x) {
+    return point::sigmoid(x);
+  }
+  template <class T>
+  static T derivative(T x) {
+    const T y = point::sigmoid(x);
+    return y * (T{1} - y);
+  }
+};
+
+template <class F>
+void with_activation(Activation kind, F&& f) {
+  switch (kind) {
+    case Activation::relu:
+      return f(Relu{});
+    case Activation::gelu:
+      return f(Gelu{});
+    case Activation::silu:
+      return f(Silu{});
+    case Activation::tanh:
+      return f(Tanh{});
+    case Activation::sigmoid:
+      return f(Sigmoid{});
+  }
+  fail("no activation number ", static_cast<int>(kind));
+}
+
+}  // namespace
+
+void activate(const Context& ctx, Activation kind, const Tensor& x, const Tensor& y) {
+  expect_shape(y.shape, x.shape, "y");
+  const int64_t size = x.dim(0) == 0 ? 0 : x.numel() / x.dim(0);
+  with_float(x.dtype, [&]<class T>() {
+    with_activation(kind, [&](auto function) {
+      const T* from = x.as<T>();
+      T* to = y.as<T>();
+      cpu::for_each_row_block(
+          ctx, ctx.model_count(x), size, 1, [=](int m, int64_t begin, int64_t end) {
+            const T* in = from + m * size + begin;
+            cpu::write_row(to + m * size + begin, end - begin, false, [=](int64_t i) {
+              return function.value(in[i]);
+            });
+          });
+    });
+  });
+}
+
+void activate_vjp(
+    const Context& ctx, Activation kind, const Tensor& x, const Tensor& dy, const Grad& dx) {
+  expect_shape(dy.shape, x.shape, "dy");
+  expect_grad(dx, x.shape, "dx");
+  if (!dx.wanted()) {
+    return;
+  }
+  const int64_t size = x.dim(0) == 0 ? 0 : x.numel() / x.dim(0);
+  with_float(x.dtype, [&]<class T>() {
+    with_activation(kind, [&](auto function) {
+      const T *from = x.as<T>(), *grad = dy.as<T>();
+      T* to = dx.t.as<T>();
+      const bool adds = dx.adds();
+      cpu::for_each_row_block(
+          ctx, ctx.model_count(x), size, 1, [=](int m, int64_t begin, int64_t end) {
+            const T *in = from + m * size + begin, *d = grad + m * size + begin;
+            cpu::write_row(to + m * size + begin, end - begin, adds, [=](int64_t i) {
+              return d[i] * function.derivative(in[i]);
+            });
+          });
+    });
+  });
+}
+
+}  // namespace sv::ops

@@ -1,0 +1,42 @@
+// Checks and strides that most ops share.
+#pragma once
+#include "kernels/memory/context.h"
+
+namespace sv::ops {
+
+/// Rows of one model when the last axis is `width` wide: numel / (M width).
+inline int64_t rows_per_model(const Tensor& x) {
+  SV_CHECK(x.shape.rank() >= 2, "an op needs (M, ..., D), got ", x.shape);
+  const int64_t columns = x.dim(0) * x.dim(-1);
+  return columns == 0 ? 0 : x.numel() / columns;
+}
+
+/// Checks the shape of a gradient that is wanted.
+inline void expect_grad(const Grad& grad, const Shape& expected, const char* name) {
+  if (grad.wanted()) {
+    expect_shape(grad.t.shape, expected, name);
+  }
+}
+
+/// Elements between the entries of axis 0: 0 when it has size 1 and so is shared by all M models.
+inline int64_t model_stride(const Tensor& t, int64_t models, const char* name) {
+  SV_CHECK(t.dim(0) == 1 || t.dim(0) == models,
+           name,
+           " has shape ",
+           t.shape,
+           ", axis 0 must be 1 or ",
+           models);
+  return t.dim(0) == 1 ? 0 : t.numel() / t.dim(0);
+}
+
+/// Typed pointer, null for an absent tensor.
+template <class T>
+T* data_or_null(const Tensor& t) {
+  return t ? t.as<T>() : nullptr;
+}
+template <class T>
+T* data_or_null(const Grad& grad) {
+  return grad.wanted() ? grad.t.as<T>() : nullptr;
+}
+
+}  // namespace sv::ops

@@ -1,0 +1,59 @@
+// Cases of rope, both directions.
+#pragma once
+#include <cmath>
+
+#include "kernels/ops/case.h"
+#include "kernels/ops/rope/rope.h"
+
+namespace sv::cases {
+
+inline Case rope_case(
+    const std::string& name, const Shape& shape, int heads, double base, bool inverse) {
+  Case c;
+  c.name = name;
+  c.models = static_cast<int>(shape[0]);
+  c.inputs = {normal("x", shape, 1.0, true)};
+  c.outputs = {{.name = "y", .shape = shape, .rows = true}};
+  c.run = [=](const Context& ctx, const Tensors& in, const Tensors& out) {
+    ops::rope(ctx, in[0], heads, base, inverse, out[0]);
+  };
+  c.vjp = [=](const Context& ctx,
+              const Tensors&,
+              const Tensors&,
+              const Tensors& dout,
+              const Grads& din) {
+    if (din[0].adds()) {  // as autograd/ops.cpp does: rotate into scratch, then add
+      const ArenaScope scope(*ctx.arena);
+      const Tensor back = make_tensor(*ctx.arena, dout[0].shape, dout[0].dtype);
+      ops::rope(ctx, dout[0], heads, base, !inverse, back);
+      const double* from = back.as<double>();
+      for (int64_t i = 0; i < back.numel(); ++i) {
+        din[0].t.as<double>()[i] += from[i];
+      }
+    } else {
+      ops::rope(ctx, dout[0], heads, base, !inverse, din[0].t);
+    }
+  };
+  c.reference = [=](const Arrays& in, Arrays& out) {
+    const int64_t K = shape[3] / heads;
+    for (int64_t i = 0; i < shape.numel(); ++i) {
+      const int64_t pair = i % (K / 2), t = i / shape[3] % shape[2];
+      const bool second = i % K >= K / 2;
+      const double angle = t * std::pow(base, -2.0 * pair / K) * (inverse ? -1 : 1);
+      const double other = second ? in[0][i - K / 2] : -in[0][i + K / 2];
+      out[0][i] = in[0][i] * std::cos(angle) + other * std::sin(angle);
+    }
+  };
+  c.tolerance = {4e-7, 2e-14, "two products and a sum; the angle is off by t ulp of the frequency"};
+  c.flops = 3.0 * shape.numel();
+  c.bytes = 8.0 * shape.numel();
+  return c;
+}
+
+inline std::vector<Case> rope_cases() {
+  return {rope_case("M3 B2 T5 H1 K6", {3, 2, 5, 6}, 1, 10000, false),
+          rope_case("M2 B3 T4 H3 K4 inverse", {2, 3, 4, 12}, 3, 100, true),
+          rope_case("M5 B16 T36 H2 K24", {5, 16, 36, 48}, 2, 10000, false)};
+}
+
+}  // namespace sv::cases
