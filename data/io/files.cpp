@@ -88,7 +88,7 @@ auto uninterrupted(Call&& call) {
   return result;
 }
 
-// Closes quietly on every way out of a reading function.
+// Closes on every way out.
 struct Closer {
   Files& files;
   int fd;
@@ -151,10 +151,14 @@ void OutFile::write(std::span<const std::byte> bytes) {
   }
 }
 
-void OutFile::sync_and_close() {
+void OutFile::sync() {
   if (uninterrupted([&] { return files_.sync(fd_); }) < 0) {
     fail_io(files_, "fsync", path_, errno, written_);
   }
+}
+
+void OutFile::sync_and_close() {
+  sync();
   const int fd = fd_;
   fd_ = -1;
   // Linux frees the descriptor even when close is interrupted, and the content is already synced.
@@ -163,30 +167,43 @@ void OutFile::sync_and_close() {
   }
 }
 
-std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes, Files& files) {
-  const int fd = uninterrupted([&] { return files.open(path, OpenMode::read); });
-  if (fd < 0) {
-    fail_io(files, "open", path, errno);
+InFile::InFile(Files& files, const std::string& path) : files_(files), path_(path) {
+  fd_ = uninterrupted([&] { return files_.open(path_, OpenMode::read); });
+  if (fd_ < 0) {
+    fail_io(files_, "open", path_, errno);
   }
-  const Closer closer{files, fd};
-  const int64_t size = uninterrupted([&] { return files.size(fd); });
-  if (size < 0) {
-    fail_io(files, "read", path, errno);
+  size_ = uninterrupted([&] { return files_.size(fd_); });
+  if (size_ < 0) {
+    const int error = errno;
+    files_.close(fd_);
+    fail_io(files_, "read", path_, error);
   }
-  if (size > max_bytes) {
-    fail("'", path, "' has ", size, " bytes, more than the limit of ", max_bytes);
-  }
-  std::vector<std::byte> bytes(static_cast<size_t>(size));
-  for (std::span<std::byte> rest(bytes); !rest.empty();) {
-    const int64_t n = uninterrupted([&] { return files.read(fd, rest); });
+}
+
+InFile::~InFile() {
+  files_.close(fd_);
+}
+
+void InFile::read(std::span<std::byte> into) {
+  while (!into.empty()) {
+    const int64_t n = uninterrupted([&] { return files_.read(fd_, into); });
     if (n < 0) {
-      fail_io(files, "read", path, errno);
+      fail_io(files_, "read", path_, errno);
     }
     if (n == 0) {
-      fail("'", path, "' ended ", rest.size(), " bytes early: it was cut short while being read");
+      fail("'", path_, "' ended ", into.size(), " bytes early: it was cut short while being read");
     }
-    rest = rest.subspan(static_cast<size_t>(n));
+    into = into.subspan(static_cast<size_t>(n));
   }
+}
+
+std::vector<std::byte> read_file(const std::string& path, int64_t max_bytes, Files& files) {
+  InFile in(files, path);
+  if (in.size() > max_bytes) {
+    fail("'", path, "' has ", in.size(), " bytes, more than the limit of ", max_bytes);
+  }
+  std::vector<std::byte> bytes(static_cast<size_t>(in.size()));
+  in.read(bytes);
   return bytes;
 }
 

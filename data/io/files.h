@@ -50,6 +50,8 @@ class OutFile {
   OutFile(const OutFile&) = delete;
   OutFile& operator=(const OutFile&) = delete;
   void write(std::span<const std::byte> bytes);
+  /// fsync: what was written so far survives a power cut.
+  void sync();
   /// fsync, then close: afterwards the content survives a power cut (its name does after
   /// sync_folder).
   void sync_and_close();
@@ -60,6 +62,24 @@ class OutFile {
   std::string path_;
   int fd_ = -1;
   int64_t written_ = 0;
+};
+
+/// A regular file being read in order.
+class InFile {
+ public:
+  InFile(Files& files, const std::string& path);
+  ~InFile();
+  InFile(const InFile&) = delete;
+  InFile& operator=(const InFile&) = delete;
+  int64_t size() const { return size_; }
+  /// Fills `into`; a file that ends before that throws.
+  void read(std::span<std::byte> into);
+
+ private:
+  Files& files_;
+  std::string path_;
+  int fd_ = -1;
+  int64_t size_ = 0;
 };
 
 /// The whole regular file. Refuses more than `max_bytes` before anything is allocated.

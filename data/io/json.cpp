@@ -112,6 +112,10 @@ json parse_json(std::string_view text, const std::string& source, const JsonLimi
   if (text.size() > limits.bytes) {
     fail(source, ": ", text.size(), " bytes of JSON; the limit is ", limits.bytes);
   }
+  if (text.find('\0') !=
+      std::string_view::npos) {  // the parser would take it for the end of the text
+    fail(source, ": a zero byte");
+  }
   CappedBuilder builder(source, limits);
   json::sax_parse(text.begin(), text.end(), &builder);
   return builder.take();
