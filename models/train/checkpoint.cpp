@@ -1,0 +1,224 @@
+#include "models/train/checkpoint.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "data/io/safetensors.h"
+
+namespace sv {
+
+namespace {
+
+constexpr const char* kFormat = "subvocal-checkpoint-1";
+
+Element element_type(DType t) {
+  switch (t) {
+    case DType::f32:
+      return Element::f32;
+    case DType::f64:
+      return Element::f64;
+    case DType::bf16:
+      return Element::bf16;
+    case DType::i32:
+      return Element::i32;
+  }
+  fail("no file type for ", dtype_name(t));
+}
+
+TensorView view_of(const std::string& name, const Tensor& x) {
+  return {name,
+          element_type(x.dtype),
+          x.shape.to_vector(),
+          {static_cast<const std::byte*>(x.data), x.bytes()}};
+}
+
+std::string seeds_text(const Params& params) {
+  std::string out;
+  for (const uint64_t s : params.seeds()) {
+    out += (out.empty() ? "" : ",") + std::to_string(s);
+  }
+  return out;
+}
+
+/// Every tensor of a resumable run by its name in the file.
+std::vector<std::pair<std::string, Tensor>> tensors_of(Trainer& trainer) {
+  std::vector<std::pair<std::string, Tensor>> out;
+  const Params& params = trainer.model().params();
+  for (size_t i = 0; i < params.size(); ++i) {
+    const Param& p = params[static_cast<ParamId>(i)];
+    const Optimiser::Moments& m = trainer.optimiser().moments()[i];
+    out.emplace_back("param." + p.name, p.value);
+    out.emplace_back("first." + p.name, m.first);
+    out.emplace_back("second." + p.name, m.second);
+    if (m.average.tensor()) {
+      out.emplace_back("average." + p.name, m.average);
+    }
+  }
+  return out;
+}
+
+std::string checkpoint_name(int64_t step) {
+  std::string digits = std::to_string(step);
+  return "checkpoint-" + std::string(digits.size() < 8 ? 8 - digits.size() : 0, '0') + digits +
+         ".safetensors";
+}
+
+const std::string& entry(const Metadata& metadata,
+                         const std::string& key,
+                         const std::string& path) {
+  const auto it = metadata.find(key);
+  SV_CHECK(it != metadata.end(), path, " has no entry '", key, "'");
+  return it->second;
+}
+
+int64_t number(const std::string& text, const std::string& path) {
+  try {
+    size_t used = 0;
+    const int64_t value = std::stoll(text, &used);
+    if (used == text.size()) {
+      return value;
+    }
+  } catch (const std::exception&) {
+  }
+  fail(path, " holds '", text, "' where a number must stand");
+}
+
+/// Copies the file's tensors into `into`; every name must be there and nothing else.
+void fill(const Safetensors& file,
+          const std::vector<std::pair<std::string, Tensor>>& into,
+          const std::string& path) {
+  for (const auto& [name, tensor] : into) {
+    const TensorView& from = file.at(name, element_type(tensor.dtype), tensor.shape.to_vector());
+    from.copy_bytes_to({static_cast<std::byte*>(tensor.data), tensor.bytes()});
+  }
+  if (file.tensors().size() != into.size()) {
+    for (const TensorView& t : file.tensors()) {
+      const bool known =
+          std::any_of(into.begin(), into.end(), [&](const auto& x) { return x.first == t.name; });
+      SV_CHECK(known, path, " holds the tensor '", t.name, "', which this model does not have");
+    }
+  }
+}
+
+}  // namespace
+
+void save_checkpoint(const std::string& folder,
+                     Trainer& trainer,
+                     const CheckpointInfo& info,
+                     Files& files) {
+  std::vector<TensorView> views;
+  for (const auto& [name, tensor] : tensors_of(trainer)) {
+    views.push_back(view_of(name, tensor));
+  }
+  Metadata metadata = {{"format", kFormat},
+                       {"step", std::to_string(info.step)},
+                       {"spec_digest", info.spec_digest},
+                       {"seeds", seeds_text(trainer.model().params())},
+                       {"frozen", std::to_string(info.frozen.size())}};
+  for (size_t i = 0; i < info.frozen.size(); ++i) {
+    const Frozen& f = info.frozen[i];
+    const std::string prefix = "frozen." + std::to_string(i) + ".";
+    metadata[prefix + "model"] = std::to_string(f.model);
+    metadata[prefix + "step"] = std::to_string(f.step);
+    metadata[prefix + "what"] = f.what;
+  }
+  const std::string name = checkpoint_name(info.step);
+  std::vector<std::string> retire;
+  for (const Published& p : Manifest::load(folder, files).entries()) {
+    if (p.name.starts_with("checkpoint-") && p.name != name) {
+      retire.push_back(p.name);
+    }
+  }
+  publish(folder, {safetensors_file(name, views, metadata)}, retire, files);
+}
+
+std::optional<std::string> newest_checkpoint(const std::string& folder, Files& files) {
+  std::optional<std::string> newest;
+  for (const Published& p : Manifest::load(folder, files).entries()) {
+    if (p.name.starts_with("checkpoint-") && (!newest || p.name > *newest)) {
+      newest = p.name;
+    }
+  }
+  return newest ? std::optional(folder + "/" + *newest) : std::nullopt;
+}
+
+CheckpointInfo load_checkpoint(const std::string& path,
+                               Trainer& trainer,
+                               const std::string& spec_digest,
+                               Files& files) {
+  const Safetensors file = Safetensors::read(path, {}, files);
+  const Metadata& metadata = file.metadata();
+  SV_CHECK(entry(metadata, "format", path) == kFormat,
+           path,
+           " has format '",
+           entry(metadata, "format", path),
+           "', this program reads '",
+           kFormat,
+           "'");
+  const Params& params = trainer.model().params();
+  SV_CHECK(entry(metadata, "spec_digest", path) == spec_digest,
+           path,
+           " was made by settings with digest ",
+           entry(metadata, "spec_digest", path),
+           ", the present ones have ",
+           spec_digest);
+  SV_CHECK(entry(metadata, "seeds", path) == seeds_text(params),
+           path,
+           " holds seeds ",
+           entry(metadata, "seeds", path),
+           ", not ",
+           seeds_text(params));
+  fill(file, tensors_of(trainer), path);
+  CheckpointInfo info;
+  info.step = number(entry(metadata, "step", path), path);
+  info.spec_digest = spec_digest;
+  const int64_t frozen = number(entry(metadata, "frozen", path), path);
+  for (int64_t i = 0; i < frozen; ++i) {
+    const std::string prefix = "frozen." + std::to_string(i) + ".";
+    const int64_t m = number(entry(metadata, prefix + "model", path), path);
+    SV_CHECK(m >= 0 && m < params.models(), path, " freezes model ", m, " of ", params.models());
+    info.frozen.push_back({static_cast<int>(m),
+                           params.seeds()[static_cast<size_t>(m)],
+                           number(entry(metadata, prefix + "step", path), path),
+                           entry(metadata, prefix + "what", path)});
+  }
+  trainer.restore_frozen(info.frozen);
+  return info;
+}
+
+void save_weights(const std::string& path,
+                  const Params& params,
+                  const std::string& spec_digest,
+                  Files& files) {
+  std::vector<TensorView> views;
+  for (const Param& p : params) {
+    views.push_back(view_of(p.name, p.value));
+  }
+  const std::filesystem::path full(path);
+  const std::string folder = full.has_parent_path() ? full.parent_path().string() : ".";
+  publish(folder,
+          {safetensors_file(full.filename().string(),
+                            views,
+                            {{"format", "subvocal-weights-1"},
+                             {"spec_digest", spec_digest},
+                             {"seeds", seeds_text(params)}})},
+          {},
+          files);
+}
+
+void load_weights(const std::string& path, Params& params, Files& files) {
+  const Safetensors file = Safetensors::read(path, {}, files);
+  SV_CHECK(entry(file.metadata(), "seeds", path) == seeds_text(params),
+           path,
+           " holds seeds ",
+           entry(file.metadata(), "seeds", path),
+           ", not ",
+           seeds_text(params));
+  std::vector<std::pair<std::string, Tensor>> into;
+  for (const Param& p : params) {
+    into.emplace_back(p.name, p.value);
+  }
+  fill(file, into, path);
+}
+
+}  // namespace sv
