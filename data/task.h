@@ -1,5 +1,5 @@
-// Task: what a reasoner is asked, what the right answer is, and which intermediate values are known to be true.
-// A task is one file in data/tasks and one line in data/tasks.cpp.
+// Task: what a reasoner is asked, what the right answer is, and which intermediate values are known
+// to be true. A task is one file in data/tasks and two lines in data/tasks.cpp.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -8,18 +8,20 @@
 
 namespace sv {
 
-enum class Split : uint8_t { train, test, ood };  // ood: out of distribution (larger or harder instances)
+/// ood: out of distribution (larger or harder instances).
+enum class Split : uint8_t { train, test, ood };
 
-/// A coordinate of the positions, known to every instance: row, column and box of a Sudoku cell. A model with
-/// model.positions=task adds one learned embedding per channel.
+/// A coordinate of the positions, known to every instance: row, column and box of a Sudoku cell. A
+/// model with model.positions=task adds one learned embedding per channel.
 struct Channel {
   std::string name;
   int size = 0;              // number of values
   std::vector<int32_t> ids;  // (T)
 };
 
-/// A named ground-truth intermediate: per step s and position t an integer class, or -1 where it is not defined.
-/// Multi-label truths (pencil marks: digit v possible?) are one TruthSpec per label with classes = 2.
+/// A named ground-truth intermediate: per step s and position t an integer class, or -1 where it is
+/// not defined. Multi-label truths (pencil marks: digit v possible?) are one TruthSpec per label
+/// with classes = 2.
 struct TruthSpec {
   std::string name;   // e.g. "mark_3": whether digit 3 is still possible
   std::string help;   // one line; names the step axis
@@ -33,36 +35,41 @@ struct TaskSpec {
   int positions = 0;  // T
   int vocab = 0;      // input symbols
   int answers = 0;    // output symbols V
-  int target_steps = 1;  // S: 1 = the same target after every loop; else target s holds after loop s+1
-  bool causal = false;   // suggested attention mask
+  /// S: 1 = the same target after every loop; else target s holds after loop s+1.
+  int target_steps = 1;
+  bool causal = false;  // suggested attention mask
   std::vector<Channel> coordinates;
   std::vector<TruthSpec> truths;
-  std::string difficulty;  // what Example::difficulty counts: "rounds of singles", "hops", "nesting depth"
+  std::string difficulty;  // what Example::difficulty counts: "hops", "nesting depth"
   int max_difficulty = 0;
 };
 
 struct Example {
-  std::vector<int32_t> tokens;               // (T); padded positions hold 0 and lie behind `length`
-  std::vector<int32_t> targets;              // (S, T); -1 = no loss and no score here
-  int length = 0;                            // positions in use, <= T
+  std::vector<int32_t> tokens;   // (T); padded positions hold 0 and lie behind `length`
+  std::vector<int32_t> targets;  // (S, T); -1 = no loss and no score here
+  int length = 0;                // positions in use, <= T
   int difficulty = 0;
-  std::vector<int32_t> position_difficulty;  // (T) or empty: e.g. the round in which a cell is fixed; -1 = none
+  /// (T) or empty: e.g. the round in which a cell is fixed; -1 = none.
+  std::vector<int32_t> position_difficulty;
   std::vector<std::vector<int32_t>> truths;  // one (S_truth, T) per TruthSpec
-  std::string canonical;                     // canonical form: equal for instances that are the same problem
+  std::string canonical;  // canonical form: equal for instances that are the same problem
 };
 
 class Task {
  public:
   virtual ~Task() = default;
   virtual const TaskSpec& spec() const = 0;
-  /// The index-th example of a split: a pure function of (split, seed, index). A finite task (read from a file)
-  /// throws when index >= count(split).
+  /// The index-th example of a split: a pure function of (split, seed, index). A finite task (read
+  /// from a file) throws when index >= count(split).
   virtual Example example(Split split, uint64_t seed, uint64_t index) const = 0;
   /// Number of examples of a finite split, or -1 when it is generated without end.
   virtual int64_t count(Split) const { return -1; }
   /// How a symbol is written in tables and in the report.
   virtual std::string token_text(int id) const = 0;
   virtual std::string answer_text(int id) const { return token_text(id); }
+  /// Canonical form of the solution where train and test may share solutions of different instances
+  /// (Sudoku grids); empty: solutions are not compared. Dataset's solution_overlap counts them.
+  virtual std::string solution_key(const Example&) const { return {}; }
   /// Facts to print beside a score (solution overlap, shortcut rates), one a line.
   virtual std::vector<std::string> notes() const { return {}; }
 };
