@@ -353,6 +353,7 @@ void check_head(const Place& root) {
   });
   for_each(root, "summary", [](const Place& line) {
     expect_text(required(line, "text"));
+    optional_text(line, "unit");
     expect_numbers(line, "interval", {{2, "an interval [low, high]"}});
   });
   for_each(root, "timing", [](const Place& phase) {

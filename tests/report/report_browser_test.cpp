@@ -67,7 +67,7 @@ TEST_F(ReportInBrowser, ItCarriesItsEvidenceBesideEveryFigureWithAccuracy) {
   EXPECT_EQ(count(page.dom, "class=\"stamp\">exploratory · "), figures);
   EXPECT_GE(count(page.dom, "20,000 training items · train depth 2–4 (uniform)"), figures);
   EXPECT_NE(page.dom.find("4 seeds (0, 1, 2, 3) · 20,000 training items · train depth 2–4 "
-                          "(uniform) · test depth 1–32 · 1024 test items"),
+                          "(uniform) · test depth 1–32 · 1,024 test items"),
             std::string::npos);
 }
 
@@ -149,6 +149,30 @@ TEST_F(ReportInBrowser, HostileTextStaysText) {
   EXPECT_EQ(root_attribute(page, "data-owned"), "");
   EXPECT_EQ(count(page.dom, "<script"), 3u);
   EXPECT_EQ(count(page.dom, "<img"), 0u);
+}
+
+TEST_F(ReportInBrowser, EveryControlCanBeMoved) {
+  const std::string folder = write_run("controls", FakeRun{});
+  render_report(folder, folder + "/report.html");
+  std::string page = read_text(folder + "/report.html");
+  const size_t policy = page.find("<meta http-equiv=\"Content-Security-Policy\"");
+  page.erase(policy, page.find('\n', policy) - policy);
+  page.insert(
+      page.rfind("</body>"),
+      "<script>let moved = 0;"
+      "for (const s of document.querySelectorAll('select')) for (const o of s.options) {"
+      "  s.value = o.value; s.dispatchEvent(new Event('change')); ++moved; }"
+      "for (const s of document.querySelectorAll('input')) for (let i = 0; i <= s.max; ++i) {"
+      "  s.value = i; s.dispatchEvent(new Event('input')); ++moved; }"
+      "for (const b of document.querySelectorAll('button')) { b.click(); b.click(); ++moved; }"
+      "document.documentElement.dataset.moved = moved;</script>");
+  write_text(folder + "/moved.html", page);
+  const PageVisit seen = visit(chromium_, folder + "/moved.html", fresh_folder("browser"));
+  expect_clean(seen);
+  // choices: 3 lens examples, 3 x (mean + 4 seeds), 3 trajectories; sliders: 10 and 17 updates; 2
+  // buttons
+  EXPECT_EQ(root_attribute(seen, "data-moved"), std::to_string(3 + 15 + 3 + 10 + 17 + 2));
+  EXPECT_NE(seen.dom.find("After update 16: 2"), std::string::npos);
 }
 
 TEST_F(ReportInBrowser, TheChecksSeeAPageThatMisbehaves) {

@@ -7,10 +7,10 @@ SV.kDepthPanels = [
 
 SV.depth_curves = function (parent, depth, context, title) {
   const groups = (depth.groups || []).map((g) => ({...g, seeds: SV.seedsOf(g, context)}));
-  const least = groups.reduce((a, g) => (g.seeds.length < a.length ? g.seeds : a), groups[0] ? groups[0].seeds : []);
-  const figure = SV.figure(parent, "depth_curves", title || "Accuracy and residual against test depth", SV.stamp(least, context));
+  const most = groups.reduce((a, g) => (g.seeds.length > a.length ? g.seeds : a), []);
+  const figure = SV.figure(parent, "depth_curves", title || "Accuracy and residual against test depth", SV.stamp(most, context, groups.map((g) => g.seeds)));
   const legend = SV.el("div", {});
-  const grid = SV.el("div", {class: "panels"});
+  const grid = SV.el("div", {class: "panels three"});
   figure.body.append(legend, grid);
   SV.legend(legend, groups.map((g) => ({name: g.name + " (" + SV.plural(g.seeds.length, "seed") + ")", color: SV.colorOf(context, g.name)})));
   for (const panel of SV.kDepthPanels.filter((p) => groups.some((g) => g[p.key]))) {
@@ -21,7 +21,7 @@ SV.depth_curves = function (parent, depth, context, title) {
     figure.caption(g.name + ": " + SV.evidence(context, {seeds: g.seeds, depths: depth.depths, items: g.items}));
   }
   const given = groups.some((g) => g.accuracy_interval || g.exact_interval || g.residual_interval);
-  figure.caption(SV.bandSays(least, given, depth.interval_method),
+  figure.caption(SV.bandSays(most, given, depth.interval_method),
     SV.isNumber(train.max) ? "Shaded: the depths seen in training; everything to the right of it is extrapolation." : null);
   SV.depthTable(figure, depth, groups);
   return figure;
@@ -32,10 +32,11 @@ SV.depthPanel = function (grid, panel, depth, groups, context) {
   const values = groups.flatMap((g) => (g[panel.key] || []).flat());
   const box = grid.appendChild(SV.el("div", {}, SV.el("h4", {}, panel.title)));
   const axes = SV.axes(box, {
+    width: 380, height: 290,
     describe: panel.title + " against latent updates at test time", trained: [train.min, train.max],
     x: {values: depth.depths, label: "latent updates at test time", ticks: true, log: SV.wideRange(depth.depths)},
     y: panel.percent ? {label: panel.label, domain: [0, 1], format: d3.format(".0%")} :
-      {label: panel.label, log: true, domain: SV.logDomain(values), format: SV.plain},
+      {label: panel.label, log: true, domain: SV.logDomain(values), format: SV.tick},
   });
   const format = panel.percent ? SV.percent : SV.plain;
   for (const g of groups.filter((one) => one[panel.key])) {

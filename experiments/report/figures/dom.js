@@ -19,9 +19,11 @@ SV.isNumber = (x) => typeof x === "number" && Number.isFinite(x);
 SV.percent = (x) => (SV.isNumber(x) ? (100 * x).toFixed(1) + " %" : "–");
 SV.plain = (x) => {
   if (!SV.isNumber(x)) return x === null || x === undefined ? "–" : String(x);
-  if (Number.isInteger(x)) return Math.abs(x) < 1e4 ? String(x) : d3.format(",")(x);
+  if (Number.isInteger(x)) return d3.format(",")(x).replace("−", "-");
   return Math.abs(x) >= 0.01 && Math.abs(x) < 1e4 ? String(+x.toPrecision(4)) : x.toExponential(2);
 };
+// Labels of an axis: short powers of ten below 0.01.
+SV.tick = (x) => (x !== 0 && Math.abs(x) < 0.01 ? x.toExponential().replace("e-", "e−") : SV.plain(x));
 SV.plural = (n, word) => SV.plain(n) + " " + word + (n === 1 ? "" : "s");
 SV.mean = (values) => {
   const there = values.filter(SV.isNumber);

@@ -3,9 +3,12 @@ SV.kClaimSeeds = 10;  // fewer seeds are exploratory
 
 SV.seedsOf = (part, context) => (part && part.seeds) || context.seeds || [];
 
-SV.stamp = function (seeds, context) {
-  const few = seeds.length < SV.kClaimSeeds;
-  return few || context.exploratory ? "exploratory · " + SV.plural(seeds.length, "seed") : null;
+// `others`: seeds of further groups in the same figure, where they are not as many.
+SV.stamp = function (seeds, context, others) {
+  const counts = [seeds.length, ...(others || []).map((s) => s.length)];
+  const few = Math.min(...counts) < SV.kClaimSeeds;
+  const text = SV.range(counts) + (Math.max(...counts) === 1 ? " seed" : " seeds");
+  return few || context.exploratory ? "exploratory · " + text : null;
 };
 
 SV.range = function (values) {

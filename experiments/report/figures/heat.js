@@ -45,8 +45,8 @@ SV.heatCell = function (svg, spec, r, c, x, y, gap) {
     return;
   }
   place(svg.append("rect").attr("class", "under"));
-  const opacity = Math.max(0, Math.min(1, Math.abs(value)));
   const hue = spec.hue ? spec.hue(r, c) : value < 0 ? "neg" : "pos";
+  const opacity = Math.max(0, Math.min(1, Math.abs(value))) * (hue === "unasked" ? 0.22 : 1);
   SV.tooltip(place(svg.append("rect").attr("class", "cell mark " + hue).attr("fill-opacity", opacity.toFixed(3))), spec.tip(r, c));
   const text = spec.text && spec.text(r, c);
   if (text !== null && text !== undefined && text !== "") {

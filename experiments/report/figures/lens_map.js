@@ -19,7 +19,7 @@ SV.lensPosition = function (lens, t) {
 
 SV.lens_map = function (parent, lens, context) {
   const seeds = [...new Set(lens.examples.map((e) => e.seed).filter(SV.isNumber))];
-  const figure = SV.figure(parent, "lens_map", "How the answer forms over latent updates", SV.stamp(context.seeds, context));
+  const figure = SV.figure(parent, "lens_map", "How the answer forms over latent updates", SV.stamp(seeds.length ? seeds : context.seeds, context));
   const place = figure.body.appendChild(SV.el("div", {}));
   const names = lens.examples.map((e) => "item " + e.id + (SV.isNumber(e.seed) ? ", seed " + e.seed : "") + (e.note ? ", " + e.note : ""));
   let setBoard = null;
@@ -47,7 +47,8 @@ SV.lens_map = function (parent, lens, context) {
 SV.lensHeat = function (parent, lens, example) {
   const shown = d3.range(example.tokens.length);
   const longest = d3.max([...example.tokens, ...example.readout.flat()], (t) => Array.from(SV.plain(t)).length) || 1;
-  const width = Math.max(shown.length > 48 ? 13 : 17, Math.min(46, 7 * Math.min(longest, 6) + 6));
+  // One-character tokens may stand close, so that a 9×9 board fits the page.
+  const width = longest === 1 ? Math.max(11, Math.min(17, Math.floor(930 / shown.length))) : Math.min(46, 7 * Math.min(longest, 6) + 6);
   const headers = [{label: "token", class: "token", texts: example.tokens.map(SV.plain)}];
   if (example.targets) headers.push({label: "target", class: "target", texts: example.targets.map((t) => (t === null ? "" : String(t)))});
   SV.heatScale(parent, [["pos", "right"], ["neg", "wrong"]], "0 %", "100 %");

@@ -1,12 +1,12 @@
 // Loss, accuracy and gradient norm while training, by seed with the mean and band of each group.
 SV.loss_curves = function (parent, training, context) {
   const seeds = [...new Set(training.map((curve) => curve.seed))];
-  const figure = SV.figure(parent, "loss_curves", "Loss and accuracy while training", SV.stamp(seeds, context));
+  const figure = SV.figure(parent, "loss_curves", "Loss and accuracy while training", SV.stamp(seeds, context, SV.trainingGroups(training).map((g) => g.seeds)));
   const groups = SV.trainingGroups(training);
   const panels = [["loss", "loss (nats per answer token)", true], ["accuracy", "accuracy on the training batch (%)", false],
     ["grad_norm", "gradient norm (before clipping)", true]];
   const legend = SV.el("div", {});
-  const grid = SV.el("div", {class: "panels"});
+  const grid = SV.el("div", {class: "panels three"});
   figure.body.append(legend, grid);
   SV.legend(legend, groups.map((g) => ({name: g.name + " (" + SV.plural(g.seeds.length, "seed") + ")", color: SV.colorOf(context, g.name)})));
   for (const [key, label, log] of panels) {
@@ -15,8 +15,9 @@ SV.loss_curves = function (parent, training, context) {
     const percent = key === "accuracy";
     const useLog = log && SV.wideRange(values);
     const axes = SV.axes(grid.appendChild(SV.el("div", {})), {
+      width: 380, height: 290,
       describe: label + " against the training step", x: {values: groups.flatMap((g) => g.steps), label: "training step"},
-      y: {label, log: useLog, format: percent ? d3.format(".0%") : SV.plain,
+      y: {label, log: useLog, format: percent ? d3.format(".0%") : SV.tick,
         domain: percent ? [0, 1] : useLog ? SV.logDomain(values) : [0, d3.max(values) * 1.05 || 1]},
     });
     for (const g of groups) {

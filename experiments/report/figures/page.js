@@ -14,19 +14,25 @@ SV.head = function (data, context) {
   const task = context.task || {};
   const title = context.title || "Run " + data.run_folder;
   document.title = title;
-  head.append(SV.el("h1", {}, title));
+  head.append(SV.el("h1", {}, title), SV.el("p", {class: "lead"}, SV.el("code", {}, data.run_folder)));
   if (context.exploratory || context.seeds.length < SV.kClaimSeeds) {
     head.append(SV.el("p", {}, SV.el("span", {class: "stamp"}, "exploratory"), " " + SV.plural(context.seeds.length, "seed") +
       "; a claim needs at least " + SV.kClaimSeeds + "."));
   }
   const depth = context.train_depth || {};
   const facts = [["task", task.name], ["training items", SV.isNumber(task.train_size) ? SV.plain(task.train_size) : null],
-    ["test items, never trained on", SV.isNumber(task.test_size) ? SV.plain(task.test_size) : null],
-    ["training depth (latent updates)", SV.range([depth.min, depth.max]) + (depth.law ? " (" + depth.law + ")" : "")],
-    ["seeds", context.seeds.join(", ")], ["settings digest", context.spec_digest ? SV.short(context.spec_digest, 17) : null],
-    ["run folder", data.run_folder]].filter((fact) => fact[1]);
+    ["unseen test items", SV.isNumber(task.test_size) ? SV.plain(task.test_size) : null],
+    ["training depth (updates)", SV.range([depth.min, depth.max]) + (depth.law ? " (" + depth.law + ")" : "")],
+    ["seeds", context.seeds.join(", ")], ["settings digest", context.spec_digest ? SV.short(context.spec_digest, 13) : null],
+  ].filter((fact) => fact[1]);
   head.append(SV.el("dl", {class: "facts"}, facts.map(([name, value]) => SV.el("div", {}, SV.el("dt", {}, name), SV.el("dd", {}, value)))));
   for (const note of task.notes || []) head.append(SV.el("p", {class: "lead"}, note));
+};
+
+// Shares become percentages unless the line names a unit of its own.
+SV.intervalText = function (line) {
+  const shares = !line.unit && line.interval.every((v) => SV.isNumber(v) && v >= 0 && v <= 1);
+  return line.interval.map(shares ? SV.percent : SV.plain).join(" – ") + (line.unit ? " " + line.unit : "");
 };
 
 // Each section: [id, heading, what one looks for there, draw(section)].
@@ -86,7 +92,7 @@ SV.render = function (data) {
   document.getElementById("head").append(SV.el("nav", {"aria-label": "contents"}, links));
   if ((context.summary || []).length) {
     main.append(SV.el("h2", {id: "summary"}, "In short"), SV.el("ul", {class: "summary"}, context.summary.map((line) => SV.el("li", {}, line.text,
-      line.interval ? SV.el("span", {class: "interval"}, " [" + line.interval.map(SV.plain).join(" – ") + "]") : null))));
+      line.interval ? SV.el("span", {class: "interval"}, " [" + SV.intervalText(line) + "]") : null))));
   }
   for (const [id, heading, question, draw] of SV.sections(data, context)) {
     const section = SV.el("section", {"aria-labelledby": id}, SV.el("h2", {id: id}, heading), question ? SV.el("p", {class: "lead"}, question) : null);
@@ -99,7 +105,7 @@ SV.render = function (data) {
 // The page checks itself and leaves the outcome on its root element, where the test reads it.
 SV.report = function () {
   const root = document.documentElement;
-  window.addEventListener("error", () => (SV.errors += 1));
+  window.addEventListener("error", () => (root.dataset.errors = ++SV.errors));
   let refused = 0;
   document.addEventListener("securitypolicyviolation", () => (root.dataset.refused = ++refused));
   root.dataset.refused = refused;

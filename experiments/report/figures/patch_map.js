@@ -12,7 +12,7 @@ SV.patch_map = function (parent, patch, context) {
   const share = most <= 1;
   const format = share ? SV.percent : SV.plain;
   const hues = all.some((v) => v < 0) ? [["pos", "more"], ["neg", "less"]] : [["pos", "effect"]];
-  SV.heatScale(figure.body, hues, format(0), format(scale));
+  SV.heatScale(figure.body, hues, share ? "0 %" : "0", share ? Math.round(100 * scale) + " %" : SV.plain(scale));
   const place = figure.body.appendChild(SV.el("div", {class: "panels maps"}));
   const draw = (i) => {
     place.replaceChildren();

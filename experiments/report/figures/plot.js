@@ -26,7 +26,7 @@ SV.thinTicks = function (values, scale, gap) {
 // describe. Returns {svg, x, y, inner}: `inner` is the group to draw marks into.
 SV.axes = function (parent, spec) {
   const width = spec.width || 500, height = spec.height || 300;
-  const margin = {top: 16, right: 16, bottom: 42, left: 56};
+  const margin = {top: 16, right: 16, bottom: 42, left: 60};
   const [x0, x1] = d3.extent(spec.x.values);
   const logX = spec.x.log && x0 > 0;
   const x = (logX ? d3.scaleLog().base(2) : d3.scaleLinear()).domain(x0 === x1 ? [x0 * 0.5, x0 * 1.5 + 1] : [x0, x1])
@@ -40,13 +40,13 @@ SV.axes = function (parent, spec) {
     .call(d3.axisLeft(y).tickValues(yAxis.tickValues()).tickSize(-(width - margin.left - margin.right)).tickFormat(""));
   const xAxis = d3.axisBottom(x).tickSizeOuter(0).tickFormat(SV.plain);
   if (spec.x.ticks) xAxis.tickValues(SV.thinTicks(spec.x.values, x, 26));
-  else xAxis.ticks(6);
+  else xAxis.ticks(width < 450 ? 4 : 8);
   svg.append("g").attr("class", "axis").attr("transform", `translate(0,${height - margin.bottom})`).call(xAxis);
   svg.append("g").attr("class", "axis").attr("transform", `translate(${margin.left},0)`).call(yAxis);
   svg.append("text").attr("class", "axis-label").attr("text-anchor", "middle")
     .attr("x", (margin.left + width - margin.right) / 2).attr("y", height - 6).text(spec.x.label);
   svg.append("text").attr("class", "axis-label").attr("text-anchor", "middle")
-    .attr("transform", `translate(13,${(margin.top + height - margin.bottom) / 2}) rotate(-90)`).text(spec.y.label);
+    .attr("transform", `translate(12,${(margin.top + height - margin.bottom) / 2}) rotate(-90)`).text(spec.y.label);
   return {svg, x, y, inner: svg.append("g")};
 };
 

@@ -24,8 +24,9 @@ SV.probeFigure = function (parent, group, context) {
   if (group.length > 1) SV.probeOverview(figure, group, context);
   SV.legend(figure.body, [{name: "trained model", color: "c0"}, {name: "labels shuffled", color: "c1", dash: "dashed"},
     {name: "untrained model", color: "c3", dash: "dotted"}, {name: "always the commonest class", color: "grey", dash: "dotted"}]);
-  const grid = figure.body.appendChild(SV.el("div", {class: group.length > 1 ? "panels small" : "panels"}));
-  for (const probe of group) SV.probePanel(grid, probe, context);
+  const wide = [1, 2, 4].includes(group.length);  // two columns leave no hole
+  const grid = figure.body.appendChild(SV.el("div", {class: wide ? "panels" : "panels three"}));
+  for (const probe of group) SV.probePanel(grid, probe, context, wide ? 500 : 380);
   for (const probe of group.filter((p) => p.by_position)) SV.probeMap(figure, probe);
   figure.caption(SV.evidence(context, {seeds, depths: first.depths, items: first.items, trainItems: first.train_items}),
     SV.bandSays(seeds, group.some((p) => p.interval), null) + " Selectivity is the accuracy minus that with shuffled labels.",
@@ -63,12 +64,12 @@ SV.probeDomain = function (group) {
   return [Math.max(0, Math.floor((Math.min(...values, 1) - 0.02) * 10) / 10), 1];
 };
 
-SV.probePanel = function (grid, probe, context) {
+SV.probePanel = function (grid, probe, context, width) {
   const train = context.train_depth || {};
   const seeds = SV.seedsOf(probe, context);
   const box = grid.appendChild(SV.el("div", {}, SV.el("h4", {}, SV.short(SV.probeName(probe), 40))));
   const axes = SV.axes(box, {
-    width: 430, height: 270, describe: "probe accuracy of " + SV.probeName(probe) + " with its controls", trained: [train.min, train.max],
+    width, height: 280, describe: "probe accuracy of " + SV.probeName(probe) + " with its controls", trained: [train.min, train.max],
     x: {values: probe.depths, label: "latent updates before reading", ticks: true, log: SV.wideRange(probe.depths)},
     y: {label: "probe accuracy (%)", domain: SV.probeDomain([probe]), format: d3.format(".0%")},
   });

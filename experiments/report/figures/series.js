@@ -32,15 +32,14 @@ SV.drawSeries = function (axes, series, format) {
 };
 
 SV.legend = function (parent, entries) {
-  const list = SV.el("ul", {class: "legend"});
+  const list = parent.appendChild(SV.el("ul", {class: "legend"}));
   for (const entry of entries) {
-    const item = SV.el("li", {}, SV.short(entry.name, 60));
-    parent.append(list);
-    list.append(item);
-    const svg = d3.select(item).insert("svg", ":first-child").attr("viewBox", "0 0 26 12").attr("aria-hidden", "true");
+    const item = list.appendChild(SV.el("li", {}));
+    const svg = d3.select(item).append("svg").attr("viewBox", "0 0 26 12").attr("aria-hidden", "true");
     const g = svg.append("g").attr("class", entry.color);
     if (entry.fill) g.append("rect").attr("class", entry.fill).attr("x", 4).attr("width", 18).attr("height", 12);
     else g.append("line").attr("class", "line " + (entry.dash || "")).attr("x1", 1).attr("x2", 25).attr("y1", 6).attr("y2", 6);
+    item.append(document.createTextNode(SV.short(entry.name, 60)));
   }
 };
 

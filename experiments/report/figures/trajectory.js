@@ -36,7 +36,7 @@ SV.trajectoryPlot = function (parent, paths, chosen, context) {
   const axisName = (k) => "principal component " + (k + 1) + " (state units" +
     (path.explained && SV.isNumber(path.explained[k]) ? ", " + SV.percent(path.explained[k]) + " of variance" : "") + ")";
   const axes = SV.axes(parent, {width: 980, height: 460, describe: "state of item " + path.id + " over latent updates, two principal components",
-    x: {values: xs, label: axisName(0)}, y: {label: axisName(1), domain: ys, format: SV.plain}});
+    x: {values: xs, label: axisName(0)}, y: {label: axisName(1), domain: ys, format: SV.tick}});
   const line = d3.line().defined((p) => p.every(SV.isNumber)).x((p) => axes.x(p[0])).y((p) => axes.y(p[1]));
   for (const other of others) axes.inner.append("path").attr("class", "line thin mark grey").attr("d", line(other.pc));
   const main = axes.inner.append("g").attr("class", "c0");
@@ -47,6 +47,11 @@ SV.trajectoryPlot = function (parent, paths, chosen, context) {
     SV.tooltip(dot, "update " + depths[i] + ": " + p.map(SV.plain).join(", "));
     return dot;
   });
+  for (const [i, say] of [[0, "start: update "], [path.pc.length - 1, "end: update "]]) {
+    if (!path.pc[i].every(SV.isNumber)) continue;
+    axes.inner.append("text").attr("class", "note").attr("x", axes.x(path.pc[i][0]) + 11).attr("y", axes.y(path.pc[i][1]) + (i ? 20 : -9))
+      .text(say + depths[i]);
+  }
   return (r) => {
     segments.forEach((segment, i) => segment.classed("later", i >= r));
     dots.forEach((dot, i) => dot.classed("later", i > r).classed("now", i === r).attr("r", i === r ? 7 : 4.5));
