@@ -2,6 +2,7 @@
 // printing and hashing.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "core/fields.h"
 
@@ -18,6 +19,7 @@ struct ModelSettings {
   std::string norm = "rmsnorm";
   std::string placement = "pre";
   std::string injection = "add";
+  std::vector<int> without_injection;
   std::string positions = "task";
   double rope_base = 10000;
   std::string mask = "task";
@@ -55,6 +57,11 @@ struct ModelSettings {
       injection,
       "how the input enters every update",
       one_of({"none", "add", "concat", "gated"}));
+    v("without_injection",
+      without_injection,
+      "seeds whose input enters at the first update only: the no-injection control in the same "
+      "pack",
+      range(0, 2147483647));
     v("positions",
       positions,
       "task: the task's own coordinates; learned; rope; none",

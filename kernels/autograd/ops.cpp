@@ -1,5 +1,6 @@
 #include "kernels/autograd/ops.h"
 
+#include <algorithm>
 #include <initializer_list>
 #include <utility>
 
@@ -216,6 +217,38 @@ Var reshape(Tape& tape, Var x, const Shape& shape) {
   Var y = tape.alias(x);
   y->value = y->value.reshape(shape);
   tape.record(y, [=](Tape& t, const Tensor& dy) { t.pass_grad(x, dy); });
+  return y;
+}
+
+Var choose(Tape& tape, Var a, std::span<const int> models, Var b) {
+  const std::span<const int> live = tape.ctx.models;
+  const auto m_total = static_cast<int>(a.shape()[0]);
+  int* others = tape.arena().alloc_n<int>(static_cast<size_t>(m_total));
+  size_t count = 0;
+  for (int m = 0; m < m_total; ++m) {
+    const auto in = [&](std::span<const int> list) {
+      return std::find(list.begin(), list.end(), m) != list.end();
+    };
+    if ((live.empty() || in(live)) && !in(models)) {
+      others[count++] = m;
+    }
+  }
+  const std::span<const int> rest{others, count};
+  Var y = tape.output(a.shape(), a.value().dtype, any_grad({a, b}));
+  const auto each = [&](auto&& f) {
+    for (const auto& [x, list] : {std::pair{a, models}, std::pair{b, rest}}) {
+      if (!list.empty()) {
+        tape.ctx.models = list;
+        f(x);
+      }
+    }
+    tape.ctx.models = live;
+  };
+  each([&](Var x) { ops::put(tape.ctx, x.value(), {y.value(), GradientMode::overwrite}); });
+  each([&](Var x) {
+    // Two records for one output: each routes its own models.
+    tape.record(y, [=](Tape& t, const Tensor& dy) { ops::put(t.ctx, dy, t.grad_into(x)); });
+  });
   return y;
 }
 

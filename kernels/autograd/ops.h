@@ -34,6 +34,8 @@ Var mix(Tape&, Var a, double alpha, Var b, double beta);
 Var concat(Tape&, Var a, Var b);
 /// The same memory under another shape.
 Var reshape(Tape&, Var x, const Shape& shape);
+/// a for the listed models, b for the other live ones; `models` must outlive the tape's records.
+Var choose(Tape&, Var a, std::span<const int> models, Var b);
 /// Mean over T of x (M,B,T,D); (M,B,D).
 Var mean_positions(Tape&, Var x);
 /// loss_m = sum of weight * nll. logits (M,B,T,V), targets i32 (1|M,B,T), weight (1|M,B,T); loss

@@ -1,5 +1,6 @@
 #include "models/parts/parts.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/rng.h"
@@ -192,10 +193,26 @@ Var Embed::operator()(Pass& pass, const Inputs& in) const {
   return x;
 }
 
-Inject::Inject(Params& params, const std::string& name, const std::string& kind, int64_t width)
-    : kind_(kind) {
+Inject::Inject(Params& params,
+               const std::string& name,
+               const std::string& kind,
+               int64_t width,
+               const std::vector<int>& without)
+    : kind_(kind), all_(without.empty()) {
   if (kind == "concat" || kind == "gated") {
     map_ = Linear(params, name, 2 * width, width, fan_in(2 * width), kind == "gated");
+  }
+  const auto& seeds = params.seeds();
+  for (const int seed : without) {
+    SV_CHECK(std::find(seeds.begin(), seeds.end(), static_cast<uint64_t>(seed)) != seeds.end(),
+             "model.without_injection names seed ",
+             seed,
+             ", which is not among the seeds");
+  }
+  for (size_t m = 0; m < seeds.size(); ++m) {
+    if (std::find(without.begin(), without.end(), static_cast<int>(seeds[m])) == without.end()) {
+      injected_.push_back(static_cast<int>(m));
+    }
   }
 }
 
@@ -203,17 +220,40 @@ Var Inject::operator()(Pass& pass, Var h, Var e) const {
   if (kind_ == "none") {
     return h;
   }
+  if (all_ || pass.r == 1) {
+    return pass.tap(Point::injected, combine(pass, h, e));
+  }
+  // Only `injected_` get the combination; the others keep h. Both routes carry their own gradient.
+  Tape& tape = pass.tape;
+  const std::span<const int> live = tape.ctx.models;
+  int* list = tape.arena().alloc_n<int>(injected_.size());
+  size_t count = 0;
+  for (const int m : injected_) {
+    if (live.empty() || std::find(live.begin(), live.end(), m) != live.end()) {
+      list[count++] = m;
+    }
+  }
+  if (count == 0) {
+    return pass.tap(Point::injected, h);
+  }
+  tape.ctx.models = {list, count};
+  const Var combined = combine(pass, h, e);
+  tape.ctx.models = live;
+  return pass.tap(Point::injected, ad::choose(tape, combined, {list, count}, h));
+}
+
+Var Inject::combine(Pass& pass, Var h, Var e) const {
   if (kind_ == "add") {
-    return pass.tap(Point::injected, ad::add(pass.tape, h, e));
+    return ad::add(pass.tape, h, e);
   }
   const Var both = map_(pass, ad::concat(pass.tape, h, e));
   if (kind_ == "concat") {
-    return pass.tap(Point::injected, both);
+    return both;
   }
   const Var gate = ad::activate(pass.tape, ops::Activation::sigmoid, both);
   // g h + (1 - g) e = e + g (h - e)
   const Var moved = ad::mul(pass.tape, gate, ad::mix(pass.tape, h, 1, e, -1));
-  return pass.tap(Point::injected, ad::add(pass.tape, e, moved));
+  return ad::add(pass.tape, e, moved);
 }
 
 Head::Head(Params& params, const std::string& norm, int64_t width, int64_t answers)

@@ -88,16 +88,24 @@ class Embed {
   std::vector<Coordinate> coordinates_;
 };
 
-/// How the encoded input e enters an update: h + e, A [h; e], a learned gate g h + (1 - g) e, or
-/// not at all.
+/// How the encoded input e enters an update: h + e, A [h; e], a learned gate g h + (1 - g) e, or not
+/// at all. Models whose seed is in `without` are injected at the first update only, so that a control
+/// can share a pack (and its data, and its cost) with the models it is compared with.
 class Inject {
  public:
-  Inject(Params&, const std::string& name, const std::string& kind, int64_t width);
+  Inject(Params&,
+         const std::string& name,
+         const std::string& kind,
+         int64_t width,
+         const std::vector<int>& without = {});
   Var operator()(Pass&, Var h, Var e) const;
 
  private:
+  Var combine(Pass&, Var h, Var e) const;
   std::string kind_;
   Linear map_;
+  std::vector<int> injected_;  // places of the models that are injected at every update
+  bool all_ = true;
 };
 
 /// Norm and linear readout to the task's answers; taps readout_norm and logits.

@@ -16,7 +16,7 @@ class Feedforward : public Reasoner {
       : Reasoner(a.seeds, a.dtype),
         init_(a.model.init),
         embed_(params_, a.task, a.model),
-        inject_(params_, "inject", a.model.injection, a.model.width),
+        inject_(params_, "inject", a.model.injection, a.model.width, a.model.without_injection),
         head_(params_, a.model.norm, a.model.width, a.task.answers) {
     const parts::BlockShape shape = parts::block_shape(a.model, a.task);
     SV_CHECK(a.model.depth > 0,

@@ -14,8 +14,10 @@ class Looped : public Reasoner {
       : Reasoner(a.seeds, a.dtype),
         init_(a.model.init),
         embed_(params_, a.task, a.model),
-        inject_(params_, "inject", a.model.injection, a.model.width),
+        inject_(params_, "inject", a.model.injection, a.model.width, a.model.without_injection),
         head_(params_, a.model.norm, a.model.width, a.task.answers) {
+    SV_CHECK(a.model.injection != "none" || a.model.init == "input",
+             "model.injection=none needs model.init=input: otherwise the input never enters");
     const parts::BlockShape shape = parts::block_shape(a.model, a.task);
     add_blocks(prelude_, "prelude", a.model.prelude, shape);
     add_blocks(core_, "core", a.model.layers, shape);

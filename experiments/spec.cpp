@@ -1,0 +1,65 @@
+#include "experiments/spec.h"
+
+#include <set>
+
+#include "core/nearest.h"
+#include "data/tasks.h"
+
+namespace sv {
+
+void Spec::check(Problems& p) const {
+  if (std::set<int>(seeds.begin(), seeds.end()).size() != seeds.size()) {
+    p.add("seeds", "a seed stands twice");
+  }
+  std::vector<std::string> tasks;
+  for (const TaskEntry& t : task_table()) {
+    tasks.emplace_back(t.name);
+  }
+  if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) {
+    p.add("task", "no task '" + task + "'" + did_you_mean(task, tasks));
+  }
+  std::vector<std::string> models;
+  for (const ZooEntry& z : zoo()) {
+    models.emplace_back(z.name);
+  }
+  if (std::find(models.begin(), models.end(), model.name) == models.end()) {
+    p.add("model.name", "no model '" + model.name + "'" + did_you_mean(model.name, models));
+  }
+  if (model.width % model.heads != 0) {
+    p.add("model.heads",
+          std::to_string(model.heads) +
+              " does not divide model.width = " + std::to_string(model.width));
+  }
+  if (halt.rule == "learned" && !model.halt_head) {
+    p.add("halt.rule", "learned needs model.halt_head=true");
+  }
+}
+
+Workbench::Workbench(const Spec& spec)
+    : spec_(spec), task_(make_task(spec.task, spec.data.options)) {
+  if (spec_.model.name == "feedforward" && spec_.model.depth == 0) {
+    spec_.model.depth = train_depth().max;
+  }
+}
+
+const Dataset& Workbench::train_set() {
+  if (!train_) {
+    train_ = std::make_unique<Dataset>(
+        task_, Split::train, spec_.data.seed, spec_.data.train_size, false);
+  }
+  return *train_;
+}
+
+const Dataset& Workbench::test_set() {
+  if (!test_) {
+    test_ =
+        std::make_unique<Dataset>(task_, Split::test, spec_.data.seed, spec_.data.test_size, true);
+  }
+  return *test_;
+}
+
+std::unique_ptr<Reasoner> Workbench::make_model(DType dtype) const {
+  return make_reasoner({spec_.model, task_->spec(), seeds(), dtype});
+}
+
+}  // namespace sv
