@@ -2,10 +2,8 @@
 #include "experiments/report/findings_check.h"
 
 #include <nlohmann/json.hpp>
-#include <optional>
-#include <vector>
 
-#include "core/check.h"
+#include "experiments/report/json_place.h"
 
 namespace sv::report {
 namespace {
@@ -13,125 +11,11 @@ namespace {
 using nlohmann::json;
 
 constexpr int kSchema = 1;
-constexpr size_t kAny = static_cast<size_t>(-1);  // a length that the contract leaves open
-
-/// One place in the document: the value and how a message names it.
-struct Place {
-  const json* value;
-  const std::string* file;
-  std::string path;
-
-  [[noreturn]] void bad(const std::string& why) const {
-    fail(*file, ": ", path.empty() ? "the document" : path, " ", why);
-  }
-  [[noreturn]] void wrong_type(const std::string& wanted) const {
-    bad("must be " + wanted + ", it is " + value->type_name());
-  }
-  Place item(size_t i) const { return {&(*value)[i], file, path + "[" + std::to_string(i) + "]"}; }
-  Place key(const std::string& name) const {
-    return {&value->at(name), file, path.empty() ? name : path + "." + name};
-  }
-  bool has(const std::string& name) const {
-    const auto at = value->find(name);
-    return at != value->end() && !at->is_null();
-  }
-};
-
-void expect_object(const Place& at) {
-  if (!at.value->is_object()) {
-    at.wrong_type("an object");
-  }
-}
-
-size_t expect_array(const Place& at, size_t length, const std::string& of) {
-  if (!at.value->is_array()) {
-    at.wrong_type("an array");
-  }
-  if (length != kAny && at.value->size() != length) {
-    at.bad("has " + std::to_string(at.value->size()) + " entries, " + of + " has " +
-           std::to_string(length));
-  }
-  return at.value->size();
-}
-
-Place required(const Place& at, const std::string& name) {
-  expect_object(at);
-  if (!at.has(name)) {
-    at.bad("lacks '" + name + "'");
-  }
-  return at.key(name);
-}
-
-std::optional<Place> optional(const Place& at, const std::string& name) {
-  expect_object(at);
-  return at.has(name) ? std::optional<Place>(at.key(name)) : std::nullopt;
-}
-
-void expect_text(const Place& at) {
-  if (!at.value->is_string()) {
-    at.wrong_type("a string");
-  }
-}
-
-void expect_number(const Place& at) {
-  if (!at.value->is_number()) {
-    at.wrong_type("a number");
-  }
-}
-
-/// Text or number: what a label or a table cell may be.
-void expect_label(const Place& at) {
-  if (!at.value->is_string() && !at.value->is_number()) {
-    at.wrong_type("a string or a number");
-  }
-}
-
-struct Dim {
-  size_t length;
-  std::string of;  // whose length it is, for the message
-};
-
-/// Nested arrays of the given lengths; `leaf` checks what is inside. A null leaf is a missing
-/// value.
-template <class Leaf>
-void expect_grid(const Place& at,
-                 const std::vector<Dim>& dims,
-                 const Leaf& leaf,
-                 size_t depth = 0) {
-  if (depth == dims.size()) {
-    if (!at.value->is_null()) {
-      leaf(at);
-    }
-    return;
-  }
-  const size_t n = expect_array(at, dims[depth].length, dims[depth].of);
-  for (size_t i = 0; i < n; ++i) {
-    expect_grid(at.item(i), dims, leaf, depth + 1);
-  }
-}
-
-void expect_numbers(const Place& parent, const std::string& name, const std::vector<Dim>& dims) {
-  if (const auto at = optional(parent, name)) {
-    expect_grid(*at, dims, expect_number);
-  }
-}
-
-void optional_text(const Place& parent, const std::string& name) {
-  if (const auto at = optional(parent, name)) {
-    expect_text(*at);
-  }
-}
-
-void optional_number(const Place& parent, const std::string& name) {
-  if (const auto at = optional(parent, name)) {
-    expect_number(*at);
-  }
-}
 
 /// Length of an array of numbers that must be there and must not be empty.
 Dim required_axis(const Place& parent, const std::string& name) {
   const Place at = required(parent, name);
-  const size_t n = expect_array(at, kAny, "");
+  const size_t n = expect_array(at, kAnyLength, "");
   if (n == 0) {
     at.bad("is empty");
   }
@@ -142,18 +26,6 @@ Dim required_axis(const Place& parent, const std::string& name) {
 /// `seeds` of this part, or those of the document.
 Dim seeds_of(const Place& part, const Dim& fallback) {
   return optional(part, "seeds") ? required_axis(part, "seeds") : fallback;
-}
-
-/// A part that is a list: calls `each` on its entries.
-template <class Each>
-void for_each(const Place& parent, const std::string& name, const Each& each) {
-  if (const auto at = optional(parent, name)) {
-    const size_t n = expect_array(*at, kAny, "");
-    for (size_t i = 0; i < n; ++i) {
-      expect_object(at->item(i));
-      each(at->item(i));
-    }
-  }
 }
 
 /// `positions`: a count, or one label per position.
@@ -179,7 +51,7 @@ void check_task(const Place& task) {
   optional_number(task, "train_size");
   optional_number(task, "test_size");
   if (const auto notes = optional(task, "notes")) {
-    expect_grid(*notes, {{kAny, ""}}, expect_text);
+    expect_grid(*notes, {{kAnyLength, ""}}, expect_text);
   }
 }
 
@@ -200,7 +72,7 @@ void check_depth(const Place& part, const Dim& all_seeds) {
   for_each(part, "by_difficulty", [&](const Place& level) {
     expect_label(required(level, "difficulty"));
     const Dim own = optional(level, "depths") ? required_axis(level, "depths") : depths;
-    const Dim seeds = seeds_of(level, {kAny, ""});
+    const Dim seeds = seeds_of(level, {kAnyLength, ""});
     required(level, "accuracy");
     expect_numbers(level, "accuracy", {seeds, own});
     check_intervals(level, "interval", own);
@@ -260,7 +132,8 @@ void check_probe(const Place& entry, const Dim& all_seeds) {
   for (const char* name : {"accuracy", "control_shuffled", "selectivity"}) {
     expect_numbers(entry, name, {seeds, depths});
   }
-  expect_numbers(entry, "control_untrained", {{kAny, ""}, depths});  // may have seeds of its own
+  expect_numbers(
+      entry, "control_untrained", {{kAnyLength, ""}, depths});  // may have seeds of its own
   check_intervals(entry, "interval", depths);
   for (const char* name : {"majority", "items", "train_items"}) {
     optional_number(entry, name);
@@ -298,12 +171,12 @@ void check_dynamics(const Place& part, const Dim& all_seeds) {
     optional_text(path, "label");
     optional_number(path, "seed");
     const Place points = required(path, "pc");
-    expect_grid(points, {{kAny, ""}, {2, "a point [x, y]"}}, expect_number);
+    expect_grid(points, {{kAnyLength, ""}, {2, "a point [x, y]"}}, expect_number);
     if (points.value->empty()) {
       points.bad("is empty");
     }
     expect_numbers(path, "depths", {{points.value->size(), points.path}});
-    expect_numbers(path, "explained", {{kAny, ""}});
+    expect_numbers(path, "explained", {{kAnyLength, ""}});
   });
   if (const auto residual = optional(part, "residual")) {
     const Dim depths = required_axis(*residual, "depths");
@@ -326,9 +199,10 @@ void check_table(const Place& table) {
   expect_text(required(table, "title"));
   optional_text(table, "note");
   const Place columns = required(table, "columns");
-  expect_grid(columns, {{kAny, ""}}, expect_label);
+  expect_grid(columns, {{kAnyLength, ""}}, expect_label);
   required(table, "rows");
-  expect_grid(table.key("rows"), {{kAny, ""}, {columns.value->size(), columns.path}}, expect_label);
+  expect_grid(
+      table.key("rows"), {{kAnyLength, ""}, {columns.value->size(), columns.path}}, expect_label);
 }
 
 void check_head(const Place& root) {
@@ -349,7 +223,7 @@ void check_head(const Place& root) {
   }
   for_each(root, "groups", [](const Place& group) {
     expect_text(required(group, "name"));
-    expect_numbers(group, "seeds", {{kAny, ""}});
+    expect_numbers(group, "seeds", {{kAnyLength, ""}});
   });
   for_each(root, "summary", [](const Place& line) {
     expect_text(required(line, "text"));
@@ -372,7 +246,7 @@ void check_findings(const json& findings, const std::string& file) {
                std::to_string(kSchema));
   }
   check_head(root);
-  const Dim seeds = seeds_of(root, {kAny, ""});
+  const Dim seeds = seeds_of(root, {kAnyLength, ""});
   if (const auto depth = optional(root, "depth")) {
     check_depth(*depth, seeds);
   }

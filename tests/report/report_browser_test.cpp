@@ -172,7 +172,8 @@ TEST_F(ReportInBrowser, EveryControlCanBeMoved) {
   // choices: 3 lens examples, 3 x (mean + 4 seeds), 3 trajectories; sliders: 10 and 17 updates; 2
   // buttons
   EXPECT_EQ(root_attribute(seen, "data-moved"), std::to_string(3 + 15 + 3 + 10 + 17 + 2));
-  EXPECT_NE(seen.dom.find("After update 16: 2"), std::string::npos);
+  // Play from the end starts over.
+  EXPECT_NE(seen.dom.find("After update 1: "), std::string::npos);
 }
 
 TEST_F(ReportInBrowser, TheChecksSeeAPageThatMisbehaves) {
