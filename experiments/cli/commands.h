@@ -1,0 +1,38 @@
+// The commands of `subvocal`: what the command line became, and one function per command.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace sv::cli {
+
+struct Arguments {
+  std::vector<std::string> argv;      // as given
+  std::string command;
+  std::string target;                 // RUN folder, or what is listed or described
+  std::string config;                 // TOML file of `train`
+  std::vector<std::string> overrides; // key=value
+  std::string out;                    // folder or file to write
+  int seeds = 0;                      // --seeds N: seeds 0 .. N-1; 0 = as set
+  int threads = 0;                    // 0 = all cores
+  bool quiet = false;
+  bool quick = false;                 // demo
+  bool full = false;                  // demo
+};
+
+int list(const Arguments&);
+int describe(const Arguments&);
+int train(const Arguments&);
+int resume(const Arguments&);
+int eval(const Arguments&);
+int collect(const Arguments&);
+int lens(const Arguments&);
+int probe(const Arguments&);
+int patch(const Arguments&);
+int dynamics(const Arguments&);
+int report(const Arguments&);
+int demo(const Arguments&);
+
+/// Threads to use: --threads, or all cores of this process.
+int thread_count(const Arguments&);
+
+}  // namespace sv::cli

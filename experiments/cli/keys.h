@@ -1,0 +1,107 @@
+// Settings of the measuring commands, listed once each, and the help text of every command's keys.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/fields.h"
+#include "experiments/spec.h"
+
+namespace sv::cli {
+
+/// What may be changed when a finished run is evaluated: on which data, how deep, when rows halt.
+struct EvalKeys {
+  std::string task;  // empty: the run's own
+  DataSettings data;
+  std::vector<int> depth_test;
+  HaltSettings halt;
+  bool untrained = false;
+
+  template <class V>
+  void fields(V& v) {
+    v("task", task, "evaluate on another task of the same symbols (empty: the run's own)");
+    v.group("data", data);
+    v("depth.test", depth_test, "periods at which the model is read out; empty: the run's own", range(1, 1e6), unit("periods"));
+    v.group("halt", halt);
+    v("untrained", untrained, "evaluate the untrained model instead: a null");
+  }
+};
+
+struct CollectKeys {
+  std::string sites = "loop.*.state_out";
+  int examples = 256;
+  int depth = 0;
+  std::string dtype = "f32";
+
+  template <class V>
+  void fields(V& v) {
+    v("sites", sites, "tap addresses, separated by ';', with globs");
+    v("examples", examples, "held-out examples", range(1, 1e6), unit("examples"));
+    v("depth", depth, "periods to run; 0 = four times the training maximum", range(0, 1e6), unit("periods"));
+    v("dtype", dtype, "stored element type", one_of({"f32", "bf16"}));
+  }
+};
+
+struct LensKeys {
+  int examples = 8;
+  int depth = 0;
+
+  template <class V>
+  void fields(V& v) {
+    v("examples", examples, "held-out examples kept for the picture, the hardest first", range(1, 256), unit("examples"));
+    v("depth", depth, "periods to run; 0 = four times the training maximum", range(0, 4096), unit("periods"));
+  }
+};
+
+struct ProbeKeys {
+  std::string target;
+  std::string site = "loop.*.state_out";
+  int examples = 1024;
+  int depth = 0;
+  double train_share = 0.7;
+  double ridge = 1.0;
+
+  template <class V>
+  void fields(V& v) {
+    v("target", target, "named truth, or group of truths, of the task; empty: the first group");
+    v("site", site, "tap address inside the loop");
+    v("examples", examples, "held-out examples, split again into probe training and probe test", range(8, 1e6), unit("examples"));
+    v("depth", depth, "periods to run; 0 = four times the training maximum", range(0, 4096), unit("periods"));
+    v("train_share", train_share, "share of the examples the probe is fitted on", range(0.1, 0.9));
+    v("ridge", ridge, "ridge penalty", range(0, 1e9));
+  }
+};
+
+struct PatchKeys {
+  std::string mode = "at,window,clamp";
+  std::string site = "loop.*.state_out";
+  int window = 2;
+  int pairs = 64;
+  int depth = 0;
+
+  template <class V>
+  void fields(V& v) {
+    v("mode", mode, "which of at, window and clamp, separated by commas");
+    v("site", site, "tap address inside the loop");
+    v("window", window, "updates of a window", range(1, 4096), unit("updates"));
+    v("pairs", pairs, "pairs of a held-out example and its counterfactual", range(1, 65536), unit("pairs"));
+    v("depth", depth, "periods to run; 0 = twice the training maximum", range(0, 4096), unit("periods"));
+  }
+};
+
+struct DynamicsKeys {
+  int examples = 256;
+  int trajectories = 8;
+  int depth = 0;
+
+  template <class V>
+  void fields(V& v) {
+    v("examples", examples, "held-out examples", range(1, 1e6), unit("examples"));
+    v("trajectories", trajectories, "examples whose state is drawn in two dimensions", range(1, 256), unit("examples"));
+    v("depth", depth, "periods to run; 0 = eight times the training maximum", range(0, 4096), unit("periods"));
+  }
+};
+
+/// Table of the keys of a command, or an empty text.
+std::string keys_help(const std::string& command);
+
+}  // namespace sv::cli

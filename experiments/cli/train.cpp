@@ -1,0 +1,72 @@
+// train and resume.
+#include <fmt/format.h>
+
+#include "experiments/cli/commands.h"
+#include "experiments/config.h"
+#include "experiments/signals.h"
+#include "experiments/train_run.h"
+#include "kernels/cpu/isa.h"
+
+namespace sv::cli {
+
+namespace {
+
+RunStart run_start(const Arguments& a, const Spec& spec) {
+  RunStart start;
+  start.command = a.command;
+  start.argv = a.argv;
+  start.isa = std::string(cpu::isa_name(cpu::best_isa()));
+  start.threads = thread_count(a);
+  start.seeds.assign(spec.seeds.begin(), spec.seeds.end());
+  return start;
+}
+
+ProgressOutput progress_of(const Arguments& a) {
+  return a.quiet ? ProgressOutput::quiet() : ProgressOutput::standard_error();
+}
+
+int run_and_tell(Workbench& bench, RunFolder& run, const Arguments& a) {
+  const StopSignals signals;
+  if (!run.note().empty()) {
+    fmt::print(stderr, "{}\n", run.note());
+  }
+  const TrainOutcome out = train_run(bench, run, thread_count(a), progress_of(a));
+  run.finish(out.frozen.empty() ? "done" : "failed");
+  const Spec& spec = bench.spec();
+  fmt::print("{}: {} seeds of {} ({} parameters each), {} steps of {}, {} training examples, depth {}, {:.1f} s{}\n", run.path(),
+             spec.seeds.size(), spec.model.name, out.model->params().count(), spec.train.steps, spec.train.batch,
+             bench.train_set().size(), spec.depth.train, out.seconds,
+             out.first_step > 0 ? fmt::format(" from step {}", out.first_step) : "");
+  if (!out.frozen.empty()) {
+    fail_frozen(out.frozen, run.path());
+  }
+  fmt::print("next: subvocal eval {}\n", run.path());
+  return 0;
+}
+
+}  // namespace
+
+int train(const Arguments& a) {
+  Spec spec;
+  load_settings(spec, {a.target, a.overrides});
+  if (a.seeds > 0) {
+    spec.seeds.clear();
+    for (int s = 0; s < a.seeds; ++s) {
+      spec.seeds.push_back(s);
+    }
+  }
+  Workbench bench(spec);
+  bench.make_model();  // refuses impossible settings before a file is made
+  const std::string path = a.out.empty() ? run_path("runs", spec.task + "-" + spec.model.name) : a.out;
+  RunFolder run = RunFolder::create(path, run_start(a, spec), settings_toml(spec), settings_digest(spec));
+  return run_and_tell(bench, run, a);
+}
+
+int resume(const Arguments& a) {
+  Spec spec = load_run_spec(a.target);
+  Workbench bench(spec);
+  RunFolder run = RunFolder::open(a.target, run_start(a, spec));
+  return run_and_tell(bench, run, a);
+}
+
+}  // namespace sv::cli
