@@ -5,6 +5,10 @@
 #pragma once
 #include <cstdint>
 #include <cstring>
+#include <utility>
+#if defined(__AVX__)
+#include <immintrin.h>
+#endif
 
 #if defined(__GNUC__)
 #define SV_INLINE static inline __attribute__((always_inline))
@@ -67,23 +71,62 @@ SV_INLINE void store(T* p, Vec<T> v) {
     std::memcpy(reinterpret_cast<char*>(p) + i * kNative, &v.part[i], kNative);
   }
 }
+#if defined(__AVX__) && !defined(__AVX512F__)
+/// Mask of the lanes of part i (32 bytes) that lie before lane n of the vector.
+template <class T>
+SV_INLINE __m256i part_mask(int i, int64_t n) {
+  static constexpr int32_t kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+  constexpr int kWords = static_cast<int>(sizeof(T) / 4);
+  const int64_t words = n * kWords - i * 8;
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + 8 -
+                                                             (words < 0   ? 0
+                                                              : words > 8 ? 8
+                                                                          : words)));
+}
+#endif
 /// The first n lanes from memory, `rest` in the others; nothing behind p + n is touched.
 template <class T>
 SV_INLINE Vec<T> load_partial(const T* p, int64_t n, T rest = T{0}) {
+#if defined(__AVX__) && !defined(__AVX512F__)
+  Vec<T> v;
+  SV_EACH_PART {
+    const __m256i mask = part_mask<T>(i, n);
+    const auto fill = rest - typename Native<T, kNative>::type{};
+    if constexpr (sizeof(T) == 4) {
+      const __m256 x = _mm256_maskload_ps(p + i * 8, mask);
+      v.part[i] = _mm256_blendv_ps(fill, x, _mm256_castsi256_ps(mask));
+    } else {
+      const __m256d x = _mm256_maskload_pd(p + i * 4, mask);
+      v.part[i] = _mm256_blendv_pd(fill, x, _mm256_castsi256_pd(mask));
+    }
+  }
+  return v;
+#else
   T lanes[kLanes<T>];
   for (int i = 0; i < kLanes<T>; ++i) {
     lanes[i] = i < n ? p[i] : rest;
   }
   return load(lanes);
+#endif
 }
 /// Writes the first n lanes only.
 template <class T>
 SV_INLINE void store_partial(T* p, int64_t n, Vec<T> v) {
+#if defined(__AVX__) && !defined(__AVX512F__)
+  SV_EACH_PART {
+    if constexpr (sizeof(T) == 4) {
+      _mm256_maskstore_ps(p + i * 8, part_mask<T>(i, n), v.part[i]);
+    } else {
+      _mm256_maskstore_pd(p + i * 4, part_mask<T>(i, n), v.part[i]);
+    }
+  }
+#else
   T lanes[kLanes<T>];
   store(lanes, v);
   for (int64_t i = 0; i < n; ++i) {
     p[i] = lanes[i];
   }
+#endif
 }
 template <class T>
 SV_INLINE Vec<T> broadcast(T x) {
@@ -128,25 +171,43 @@ SV_INLINE Vec<T> min(Vec<T> a, Vec<T> b) {
 }
 #undef SV_EACH_PART
 
+/// The lower or upper half of a register.
+template <class T, int bytes, int first, int... lane>
+SV_INLINE typename Native<T, bytes / 2>::type half(typename Native<T, bytes>::type v,
+                                                   std::integer_sequence<int, lane...>) {
+  return __builtin_shufflevector(v, v, (first + lane)...);
+}
+template <class T, int bytes, class Fold>
+SV_INLINE T fold_register(typename Native<T, bytes>::type v, Fold fold) {
+  if constexpr (bytes > 16) {
+    constexpr int n = bytes / 2 / static_cast<int>(sizeof(T));
+    const auto lanes = std::make_integer_sequence<int, n>{};
+    return fold_register<T, bytes / 2>(
+        fold(half<T, bytes, 0>(v, lanes), half<T, bytes, n>(v, lanes)), fold);
+  } else if constexpr (sizeof(T) == 4) {
+    return fold(fold(T{v[0]}, T{v[2]}), fold(T{v[1]}, T{v[3]}));
+  } else {
+    return fold(T{v[0]}, T{v[1]});
+  }
+}
 /// Folds the lanes by halves (16 -> 8 -> 4 -> 2 -> 1): lane i meets lane i + n/2 at each level.
+/// `fold` takes two numbers or two registers.
 template <class T, class Fold>
 SV_INLINE T fold_lanes(Vec<T> v, Fold fold) {
-  T lanes[kLanes<T>];
-  store(lanes, v);
-  for (int half = kLanes<T> / 2; half >= 1; half /= 2) {
-    for (int i = 0; i < half; ++i) {
-      lanes[i] = fold(lanes[i], lanes[i + half]);
+  for (int parts = kParts / 2; parts >= 1; parts /= 2) {
+    for (int i = 0; i < parts; ++i) {
+      v.part[i] = fold(v.part[i], v.part[i + parts]);
     }
   }
-  return lanes[0];
+  return fold_register<T, kNative>(v.part[0], fold);
 }
 template <class T>
 SV_INLINE T sum_lanes(Vec<T> v) {
-  return fold_lanes(v, [](T a, T b) { return a + b; });
+  return fold_lanes(v, [](auto a, auto b) { return a + b; });
 }
 template <class T>
 SV_INLINE T max_lanes(Vec<T> v) {
-  return fold_lanes(v, [](T a, T b) { return a > b ? a : b; });
+  return fold_lanes(v, [](auto a, auto b) { return a > b ? a : b; });
 }
 
 /// Sum over a row of term(i, count) -> Vec (count lanes valid, the others must be zero): lane j

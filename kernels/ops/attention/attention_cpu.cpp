@@ -2,6 +2,9 @@
 // heads.
 #include <omp.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/write.h"
 #include "kernels/math/point.h"
@@ -120,30 +123,37 @@ class Visible {
   int64_t length_, prefix_, shift_;
 };
 
-/// The largest of n >= 1 elements; the order of comparisons does not matter.
+/// x = scale * x minus its largest value over the first n of S entries, -inf behind: what exp is
+/// taken of.
 template <class T>
-T largest(const T* x, int64_t n) {
+void centre_row(T* x, int64_t n, int64_t S, T scale) {
   constexpr int lanes = simd::kLanes<T>;
-  simd::Vec<T> most = simd::broadcast(x[0]);
-  int64_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    most = simd::max(most, simd::load(x + i));
+  constexpr T kNothing = -std::numeric_limits<T>::infinity();
+  const auto factor = simd::broadcast(scale);
+  auto most = simd::broadcast(kNothing);
+  for (int64_t s = 0; s < n; s += lanes) {
+    const auto scaled = simd::load_n(x + s, std::min<int64_t>(lanes, n - s)) * factor;
+    simd::store_n(x + s, std::min<int64_t>(lanes, n - s), scaled);
+    most = simd::max(most, n - s >= lanes ? scaled : simd::load_partial(x + s, n - s, kNothing));
   }
-  return simd::max_lanes(simd::max(most, simd::load_partial(x + i, n - i, x[0])));
+  const T largest = simd::max_lanes(most);
+  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] - largest; });
+  std::fill(x + n, x + S, kNothing);
 }
 
-/// Softmax of scale * x over the first n of S entries, in place; zeros behind.
+/// Softmax of scale * x (T, S) over the keys each row sees, in place; zeros where nothing is seen.
 template <class T>
-void softmax_row(T* x, int64_t n, int64_t S, T scale) {
-  std::fill(x + n, x + S, T{0});
-  if (n == 0) {
-    return;
+void softmax_rows(const Dims& d, const Visible& visible, T scale, T* x) {
+  for (int64_t t = 0; t < d.T; ++t) {
+    centre_row(x + t * d.S, visible.count(t), d.S, scale);
   }
-  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] * scale; });
-  const T most = largest(x, n);
-  cpu::write_row(x, n, false, [=](int64_t s) { return point::exp_poly(x[s] - most); });
-  const T inverse = T{1} / simd::sum(x, n);
-  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] * inverse; });
+  cpu::write_row(x, d.T * d.S, false, [=](int64_t i) { return point::exp_poly(x[i]); });
+  for (int64_t t = 0; t < d.T; ++t) {
+    T* row = x + t * d.S;
+    const int64_t n = visible.count(t);
+    const T inverse = n > 0 ? T{1} / simd::sum(row, n) : T{0};
+    cpu::write_row(row, n, false, [=](int64_t s) { return row[s] * inverse; });
+  }
 }
 
 /// ds (T, S) of one head from p and dp; zero where nothing is seen, whatever dp holds there.
@@ -197,9 +207,7 @@ void attention_pattern(const Context& ctx,
         }
         T* to = out + d.p_at(mb, h);
         gemm.run({rows + d.q_at(mb, h), d.H * d.K, 1}, d.T, d.K, length, packed, to, d.S, false);
-        for (int64_t t = 0; t < d.T; ++t) {
-          softmax_row(to + t * d.S, visible.count(t), d.S, static_cast<T>(scale));
-        }
+        softmax_rows(d, visible, static_cast<T>(scale), to);
       }
     });
   });
