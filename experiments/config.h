@@ -23,8 +23,8 @@ inline constexpr int kMaxConfigKeys = 10'000;
 inline constexpr int kMaxExtends = 8;  // files below the first
 
 struct ConfigSource {
-  std::string file;                    // empty: defaults only
-  std::vector<std::string> overrides;  // "key=value", applied in order after the file
+  std::string file = {};                    // empty: defaults only
+  std::vector<std::string> overrides = {};  // "key=value", applied in order after the file
 };
 
 /// Reads sources into fields and remembers what is wrong and where. `load_settings` is the usual

@@ -18,12 +18,12 @@ namespace sv {
 
 /// What one start of the program says about itself.
 struct RunStart {
-  std::string command;            // "train", "resume", ...
-  std::vector<std::string> argv;  // as given
+  std::string command = {};            // "train", "resume", ...
+  std::vector<std::string> argv = {};  // as given
   std::string device = "cpu";
-  std::string isa;  // micro-kernels in use
+  std::string isa = {};  // micro-kernels in use
   int threads = 1;
-  std::vector<uint64_t> seeds;
+  std::vector<uint64_t> seeds = {};
 };
 
 class RunFolder {

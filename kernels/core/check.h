@@ -22,7 +22,7 @@ namespace detail {
 template <class... Args>
 std::string concat(const Args&... args) {
   std::ostringstream out;
-  (out << ... << args);
+  static_cast<void>((out << ... << args));
   return out.str();
 }
 [[noreturn]] void fail_check(const char* expression, const std::string& values, std::source_location where);

@@ -8,6 +8,7 @@
 #include "core/check.h"
 #include "core/digest.h"
 #include "core/nearest.h"
+#include "core/utf8.h"
 
 namespace sv {
 namespace {
@@ -33,6 +34,9 @@ std::string float_text(double x) {
 }
 
 std::string bound_text(double x) {
+  if (std::fabs(x) < 1e7 && x == std::floor(x)) {
+    return std::to_string(static_cast<int64_t>(x));
+  }
   char buffer[64];
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, x).ptr};
 }
@@ -114,8 +118,12 @@ Wrong check_one(const Field& field, const std::string& text) {
   if (text.size() > kMaxTextBytes) {
     return detail::concat("has ", text.size(), " bytes, at most ", kMaxTextBytes, " are allowed");
   }
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+  for (size_t i = 0, n = 0; i < text.size(); i += n) {
+    n = utf8_length(std::string_view(text).substr(i));
+    if (n == 0) {
+      return "is not valid UTF-8";
+    }
+    if (static_cast<unsigned char>(text[i]) < 0x20 || text[i] == 0x7f) {
       return "contains a control character";
     }
   }

@@ -10,31 +10,10 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "core/utf8.h"
 
 namespace sv {
 namespace {
-
-/// Length of the valid UTF-8 character at the start of `s`, 0 if there is none (RFC 3629).
-size_t utf8_length(std::string_view s) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(s[i]); };
-  const unsigned char c = byte(0);
-  const size_t n = c < 0x80                ? 1
-                   : c >= 0xc2 && c < 0xe0 ? 2
-                   : c >= 0xe0 && c < 0xf0 ? 3
-                   : c >= 0xf0 && c < 0xf5 ? 4
-                                           : 0;
-  if (n == 0 || n > s.size()) {
-    return 0;
-  }
-  for (size_t i = 1; i < n; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) {
-      return 0;
-    }
-  }
-  const bool overlong = (c == 0xe0 && byte(1) < 0xa0) || (c == 0xf0 && byte(1) < 0x90);
-  const bool outside = (c == 0xed && byte(1) >= 0xa0) || (c == 0xf4 && byte(1) >= 0x90);
-  return overlong || outside ? 0 : n;
-}
 
 void put_text(std::string& out, std::string_view text) {
   out += '"';

@@ -45,7 +45,7 @@ enum class LogLevel : uint8_t { debug, info, warning, error, off };
 
 struct LogOptions {
   LogLevel level = LogLevel::info;  // --quiet is LogLevel::error
-  std::string file;                 // appended to; empty: standard error
+  std::string file = {};            // appended to; empty: standard error
   std::ostream* stream = nullptr;   // instead of both, for tests
 };
 

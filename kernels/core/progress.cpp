@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <iostream>
+#include <limits>
 
 namespace sv {
 namespace {
@@ -73,7 +74,7 @@ Progress::Progress(
   }
   began_ = output_.now();
   // A terminal shows the first update at once; a file gets its first line after ten seconds.
-  written_ = output_.terminal ? began_ - kRedrawSeconds : began_;
+  written_ = output_.terminal ? -std::numeric_limits<double>::infinity() : began_;
 }
 
 Progress::~Progress() {
