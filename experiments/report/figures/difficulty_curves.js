@@ -16,7 +16,7 @@ SV.difficulty_curves = function (parent, depth, context) {
   levels.forEach((level, i) => SV.drawSeries(axes, {name: "difficulty " + level.difficulty, color: SV.orderedColor(i, levels.length),
     xs: level.depths, rows: level.accuracy, seeds: seedsOf(level), interval: level.interval}, SV.percent));
   const group = levels[0].group;
-  figure.caption((group ? group + ": " : "") + SV.evidence(context, {seeds, depths: all, items: d3.sum(levels, (level) => level.items || 0) || null}),
+  figure.caption((group ? group + ": " : "") + SV.evidence(context, {seeds, depths: all, items: d3.sum(levels, (level) => level.items || 0) || undefined}),
     SV.bandSays(seeds, levels.some((level) => level.interval), depth.interval_method));
   figure.table(["difficulty", "items", "test depth", ...SV.seedColumns(seeds, levels.some((level) => level.interval))],
     levels.flatMap((level) => level.depths.map((r, i) => ["" + level.difficulty, SV.isNumber(level.items) ? level.items : "–", r,

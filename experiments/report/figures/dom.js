@@ -29,6 +29,8 @@ SV.mean = (values) => {
   const there = values.filter(SV.isNumber);
   return there.length ? there.reduce((a, b) => a + b, 0) / there.length : null;
 };
+// Positions as labels: given, or counted from 0.
+SV.labels = (positions) => (Array.isArray(positions) ? positions : d3.range(positions)).map(String);
 SV.column = (rows, i) => (rows || []).map((row) => row[i]);
 SV.short = (text, length) => {
   const all = Array.from(String(text));
@@ -50,10 +52,12 @@ SV.figure = function (parent, kind, title, stamp) {
   return {
     root, controls, body,
     caption: (...lines) => caption.append(...lines.filter(Boolean).map((line) => SV.el("p", {}, line))),
+    // The figure's table; further ones (with a title) are added below it.
     table: (columns, rows) => {
       table.querySelectorAll(".scroll").forEach((old) => old.remove());
       table.append(SV.table(columns, rows));
     },
+    furtherTable: (title, columns, rows) => table.append(SV.el("h4", {}, title), SV.table(columns, rows)),
   };
 };
 

@@ -32,7 +32,7 @@ SV.trainedOn = function (context) {
 
 // "4 seeds (0, 1, 2, 3) · 20,000 training items · train depth 2–4 (uniform) · test depth 1–32 · 1,024 test items"
 SV.evidence = function (context, {seeds, depths, items, trainItems}) {
-  const tested = SV.isNumber(items) ? items : (context.task || {}).test_size;
+  const tested = items === undefined ? (context.task || {}).test_size : items;  // null: nothing is tested here
   return [
     SV.plural(seeds.length, "seed") + (seeds.length ? " (" + seeds.join(", ") + ")" : ""),
     SV.trainedOn(context), SV.trainedAt(context), depths ? "test depth " + SV.range(depths) : null,

@@ -39,7 +39,7 @@ SV.lens_map = function (parent, lens, context) {
       setBoard(r);
     });
   }
-  figure.caption(SV.evidence(context, {seeds: seeds.length ? seeds : context.seeds, depths: lens.depths}) + " · single examples, not a sample",
+  figure.caption(SV.evidence(context, {seeds: seeds.length ? seeds : context.seeds, depths: lens.depths, items: null}) + " · single examples, not a sample",
     "Colour strength: probability of the token that is read. Blue: the right answer. Orange: a wrong one. Grey: a position that is not asked." +
     " Point at a cell for its values.");
 };

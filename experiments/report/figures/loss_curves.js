@@ -26,7 +26,7 @@ SV.loss_curves = function (parent, training, context) {
   }
   const most = d3.max(training, (curve) => curve.group_size);
   const seconds = d3.max(training, (curve) => curve.seconds);
-  figure.caption(SV.evidence(context, {seeds}) + " · batch accuracy, at the depths that training draws",
+  figure.caption(SV.evidence(context, {seeds, items: null}) + " · batch accuracy, at the depths that training draws",
     "Thick line: mean over seeds. Thin lines: single seeds. Band: lowest to highest seed." +
     (most > 1 ? " Each point is the mean of up to " + most + " logged steps." : ""),
     SV.isNumber(seconds) ? "Last logged step after " + SV.plain(seconds) + " s." : null);

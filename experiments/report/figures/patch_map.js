@@ -5,7 +5,7 @@ SV.patch_map = function (parent, patch, context) {
   const seeds = SV.seedsOf(patch, context);
   const figure = SV.figure(parent, "patch_map", "Patching" + (patch.site ? " " + SV.short(patch.site, 60) : "") + ", " +
     (SV.kPatchModes[patch.mode] || patch.mode), SV.stamp(seeds, context));
-  const positions = Array.isArray(patch.positions) ? patch.positions.map(String) : d3.range(patch.positions).map(String);
+  const positions = SV.labels(patch.positions);
   const all = [patch.effect, ...(patch.controls || []).map((c) => c.effect), ...(patch.by_seed || [])].flat(2).filter(SV.isNumber);
   const most = Math.max(1e-12, ...all.map(Math.abs));
   const scale = most <= 1 && most > 0.2 ? 1 : most;  // shares keep the full scale unless all are small
@@ -25,7 +25,7 @@ SV.patch_map = function (parent, patch, context) {
   figure.caption(SV.evidence(context, {seeds, depths: patch.depths, items: patch.items}),
     "Effect: " + (patch.metric || "change of the answer") + ". Rows: the update at which the patch starts. " +
     (patch.interval ? "The table gives the interval of every cell." : "The table gives the lowest and highest seed of every cell."));
-  SV.patchTable(figure, patch, positions, format);
+  SV.patchTable(figure, patch, positions, format, seeds);
 };
 
 SV.patchPanel = function (parent, title, values, patch, positions, scale, format) {
@@ -41,12 +41,15 @@ SV.patchPanel = function (parent, title, values, patch, positions, scale, format
   });
 };
 
-SV.patchTable = function (figure, patch, positions, format) {
+SV.patchTable = function (figure, patch, positions, format, names) {
   const controls = patch.controls || [];
-  figure.table(["update", "position", "mean effect", patch.interval ? "interval" : "lowest – highest seed", ...controls.map((c) => c.name)],
+  figure.table(["update", "position", "mean effect", patch.interval ? "interval" : "lowest – highest seed",
+    ...(patch.by_seed || []).map((_, s) => "seed " + names[s]), ...controls.map((c) => c.name)],
     patch.depths.flatMap((r, i) => positions.map((name, t) => {
-      const seeds = (patch.by_seed || []).map((rows) => rows[i][t]).filter(SV.isNumber);
+      const all = (patch.by_seed || []).map((rows) => rows[i][t]);
+      const seeds = all.filter(SV.isNumber);
       const spread = patch.interval ? patch.interval[i][t] : seeds.length ? [Math.min(...seeds), Math.max(...seeds)] : null;
-      return [r, name, format(patch.effect[i][t]), spread ? spread.map(format).join(" – ") : "–", ...controls.map((c) => format(c.effect[i][t]))];
+      return [r, name, format(patch.effect[i][t]), spread ? spread.map(format).join(" – ") : "–",
+        ...all.map(format), ...controls.map((c) => format(c.effect[i][t]))];
     })));
 };

@@ -34,6 +34,7 @@ SV.probeFigure = function (parent, group, context) {
   figure.table(["step", "test depth", ...SV.seedColumns(seeds, Boolean(first.interval)), "labels shuffled", "untrained", "selectivity", "commonest class"],
     group.flatMap((p) => p.depths.map((r, i) => [SV.plain(p.step), r, ...SV.seedCells(p.accuracy, i, SV.percent, p.interval),
       ...[p.control_shuffled, p.control_untrained, p.selectivity].map((rows) => SV.percent(SV.mean(SV.column(rows, i)))), SV.percent(p.majority)])));
+  for (const probe of group.filter((p) => p.by_position)) SV.probeMapTable(figure, probe);
 };
 
 // All steps in one plot, with the depth at which each is read best.
@@ -85,8 +86,15 @@ SV.probePanel = function (grid, probe, context, width) {
   }
 };
 
+SV.probeMapTable = function (figure, probe) {
+  const {accuracy, selectivity} = probe.by_position;
+  figure.furtherTable(SV.probeName(probe) + ", by position", ["test depth", "position", "accuracy", "selectivity"],
+    probe.depths.flatMap((r, i) => SV.labels(probe.by_position.positions).map((name, t) =>
+      [r, name, SV.percent(accuracy[i][t]), selectivity ? SV.percent(selectivity[i][t]) : "–"])));
+};
+
 SV.probeMap = function (figure, probe) {
-  const positions = Array.isArray(probe.by_position.positions) ? probe.by_position.positions.map(String) : d3.range(probe.by_position.positions).map(String);
+  const positions = SV.labels(probe.by_position.positions);
   const selective = probe.by_position.selectivity;
   const values = selective || probe.by_position.accuracy;
   const what = selective ? "selectivity" : "accuracy";

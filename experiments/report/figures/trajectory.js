@@ -19,8 +19,8 @@ SV.trajectory = function (parent, paths, context) {
     at = r;
     show(r);
   });
-  figure.caption(SV.evidence(context, {seeds: seeds.length ? seeds : context.seeds, depths}) + " · single examples, not a sample",
-    "Filled: updates within the training depth. Hollow: beyond it. Pale lines: other examples of the same seed, in the same projection;" +
+  figure.caption(SV.evidence(context, {seeds: seeds.length ? seeds : context.seeds, depths, items: null}) + " · single examples, not a sample",
+    "Filled: updates within the training depth. Hollow: beyond it. Ring: the chosen update. Pale lines: other examples of the same seed, in the same projection;" +
     " each seed has axes of its own. Both axes have the same scale.");
   figure.table(["item", "seed", "update", "PC 1", "PC 2"], paths.flatMap((p) =>
     p.pc.map((point, i) => ["" + p.id, SV.isNumber(p.seed) ? "" + p.seed : "–", (p.depths || depths)[i], point[0], point[1]])));
@@ -47,10 +47,10 @@ SV.trajectoryPlot = function (parent, paths, chosen, context) {
     SV.tooltip(dot, "update " + depths[i] + ": " + p.map(SV.plain).join(", "));
     return dot;
   });
-  for (const [i, say] of [[0, "start: update "], [path.pc.length - 1, "end: update "]]) {
-    if (!path.pc[i].every(SV.isNumber)) continue;
-    axes.inner.append("text").attr("class", "note").attr("x", axes.x(path.pc[i][0]) + 11).attr("y", axes.y(path.pc[i][1]) + (i ? 20 : -9))
-      .text(say + depths[i]);
+  if (path.pc[0].every(SV.isNumber)) {
+    const leftward = path.pc.length > 1 && path.pc[1][0] > path.pc[0][0];  // away from where the path goes
+    axes.inner.append("text").attr("class", "note").attr("text-anchor", leftward ? "end" : "start")
+      .attr("x", axes.x(path.pc[0][0]) + (leftward ? -11 : 11)).attr("y", axes.y(path.pc[0][1]) + 4).text("update " + depths[0]);
   }
   return (r) => {
     segments.forEach((segment, i) => segment.classed("later", i >= r));
