@@ -5,10 +5,10 @@
 
 namespace sv::cpu {
 
-/// out[i] = value(i), or out[i] += value(i) when `adds`. value may read out's own element i, no
-/// other.
+/// out[i] = value(i), or out[i] += value(i) when `adds`. value may read element i of out, no other
+/// (so the loop carries nothing and vectorises without a check for overlap).
 template <class T, class F>
-inline void write_row(T* __restrict__ out, int64_t n, bool adds, F&& value) {
+inline void write_row(T* out, int64_t n, bool adds, F&& value) {
   if (adds) {
 #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {

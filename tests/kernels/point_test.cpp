@@ -117,6 +117,15 @@ TEST(Point, SigmoidAndSiluAreClose) {
             4.0);
 }
 
+TEST(Point, SigmoidStaysANormalNumberAndKeepsNan) {
+  EXPECT_EQ(sigmoid(200.0f), 1.0f);
+  EXPECT_GE(sigmoid(-1e30f), std::numeric_limits<float>::min());
+  EXPECT_LE(sigmoid(-1e30f), 2e-38f);
+  EXPECT_GE(sigmoid(-1e300), std::numeric_limits<double>::min());
+  EXPECT_TRUE(std::isnan(sigmoid(std::numeric_limits<float>::quiet_NaN())));
+  EXPECT_TRUE(std::isnan(silu(std::numeric_limits<double>::quiet_NaN())));
+}
+
 TEST(Point, GeluIsTheTanhForm) {
   const auto reference = [](long double x) {
     const long double inner = std::sqrt(2 / 3.14159265358979323846L) * (x + 0.044715L * x * x * x);

@@ -14,7 +14,7 @@ struct Ids {
   const int32_t* data;
   int64_t model;  // elements between models, 0 = shared
   int64_t wrap;   // ids per model: T when shared over the batch, else B T
-  int32_t at(int64_t m, int64_t n) const { return data[m * model + n % wrap]; }
+  int32_t at(int64_t m, int64_t n) const { return data[m * model + (n < wrap ? n : n % wrap)]; }
 };
 
 Ids check(const Context& ctx, const Tensor& ids, const Tensor& y, int64_t V) {

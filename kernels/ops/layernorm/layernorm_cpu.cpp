@@ -50,13 +50,15 @@ void forward(const Context& ctx,
       const auto [mean, inv] = row_stats(row, D, eps);
       stats[2 * n] = mean;
       stats[2 * n + 1] = inv;
-      cpu::write_row(
-          to, D, false, [=, mean = mean, inv = inv](int64_t i) { return (row[i] - mean) * inv; });
-      if (g) {
-        cpu::write_row(to, D, false, [=](int64_t i) { return to[i] * g[i]; });
-      }
-      if (b) {
-        cpu::write_row(to, D, true, [=](int64_t i) { return b[i]; });
+      const auto xhat = [=, mean = mean, inv = inv](int64_t i) { return (row[i] - mean) * inv; };
+      if (g && b) {
+        cpu::write_row(to, D, false, [=](int64_t i) { return xhat(i) * g[i] + b[i]; });
+      } else if (g) {
+        cpu::write_row(to, D, false, [=](int64_t i) { return xhat(i) * g[i]; });
+      } else if (b) {
+        cpu::write_row(to, D, false, [=](int64_t i) { return xhat(i) + b[i]; });
+      } else {
+        cpu::write_row(to, D, false, xhat);
       }
     }
   });
