@@ -2,9 +2,9 @@
 #include "kernels/cpu/gemm.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "core/check.h"
+#include "kernels/math/simd.h"
 
 namespace sv::cpu {
 
@@ -26,14 +26,26 @@ const TileTable<T>& tiles(Isa isa) {
   return tiles_portable<T>();
 }
 
+/// `cols` elements and then zeros up to `width`; through vectors, as a row is too short for a
+/// memcpy.
+template <class T>
+void copy_row(const T* from, int64_t cols, int64_t width, T* to) {
+  constexpr int64_t lanes = simd::kLanes<T>;
+  int64_t j = 0;
+  for (; j + lanes <= width; j += lanes) {
+    simd::store(to + j, simd::load_n(from + j, std::clamp<int64_t>(cols - j, 0, lanes)));
+  }
+  if (j < width) {
+    simd::store_partial(to + j, width - j, simd::load_partial(from + j, cols - j));
+  }
+}
+
 /// Columns [0, cols) of b become panel (k, width), columns beyond them zero.
 template <class T>
 void pack_panel(View<T> b, int64_t k, int64_t cols, int64_t width, T* panel) {
   if (b.col == 1) {
     for (int64_t kk = 0; kk < k; ++kk) {
-      T* to = panel + kk * width;
-      std::memcpy(to, b.data + kk * b.row, static_cast<size_t>(cols) * sizeof(T));
-      std::fill(to + cols, to + width, T{0});
+      copy_row(b.data + kk * b.row, cols, width, panel + kk * width);
     }
     return;
   }

@@ -109,7 +109,8 @@ SV_INLINE Vec<T> load_partial(const T* p, int64_t n, T rest = T{0}) {
   return load(lanes);
 #endif
 }
-/// Writes the first n lanes only.
+/// Writes the first n lanes only. Do not load them again soon: a masked store is not forwarded to a
+/// load.
 template <class T>
 SV_INLINE void store_partial(T* p, int64_t n, Vec<T> v) {
 #if defined(__AVX__) && !defined(__AVX512F__)
@@ -225,10 +226,10 @@ SV_INLINE T sum_terms(int64_t n, Term term) {
   }
   return sum_lanes(total);
 }
-/// `count` elements at p; a whole vector when count is the lane count, else zero-filled.
+/// `count` elements at p; a whole vector when count is the lane count, else filled with `rest`.
 template <class T>
-SV_INLINE Vec<T> load_n(const T* p, int64_t count) {
-  return count == kLanes<T> ? load(p) : load_partial(p, count);
+SV_INLINE Vec<T> load_n(const T* p, int64_t count, T rest = T{0}) {
+  return count == kLanes<T> ? load(p) : load_partial(p, count, rest);
 }
 template <class T>
 SV_INLINE void store_n(T* p, int64_t count, Vec<T> v) {

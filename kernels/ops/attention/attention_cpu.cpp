@@ -123,25 +123,24 @@ class Visible {
   int64_t length_, prefix_, shift_;
 };
 
-/// x = scale * x minus its largest value over the first n of S entries, -inf behind: what exp is
+/// x = scale * x minus the largest of it over the first n of S entries, -inf behind: what exp is
 /// taken of.
 template <class T>
 void centre_row(T* x, int64_t n, int64_t S, T scale) {
-  constexpr int lanes = simd::kLanes<T>;
-  constexpr T kNothing = -std::numeric_limits<T>::infinity();
+  constexpr int64_t lanes = simd::kLanes<T>;
   const auto factor = simd::broadcast(scale);
-  auto most = simd::broadcast(kNothing);
+  const T first = n > 0 ? x[0] : T{0};
+  auto most = simd::broadcast(first) * factor;
   for (int64_t s = 0; s < n; s += lanes) {
-    const auto scaled = simd::load_n(x + s, std::min<int64_t>(lanes, n - s)) * factor;
-    simd::store_n(x + s, std::min<int64_t>(lanes, n - s), scaled);
-    most = simd::max(most, n - s >= lanes ? scaled : simd::load_partial(x + s, n - s, kNothing));
+    most = simd::max(simd::load_n(x + s, std::min(lanes, n - s), first) * factor, most);
   }
   const T largest = simd::max_lanes(most);
-  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] - largest; });
-  std::fill(x + n, x + S, kNothing);
+  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] * scale - largest; });
+  std::fill(x + n, x + S, -std::numeric_limits<T>::infinity());
 }
 
 /// Softmax of scale * x (T, S) over the keys each row sees, in place; zeros where nothing is seen.
+/// exp runs over the whole matrix at once: one row is too short to be worth a loop of its own.
 template <class T>
 void softmax_rows(const Dims& d, const Visible& visible, T scale, T* x) {
   for (int64_t t = 0; t < d.T; ++t) {
