@@ -1,0 +1,266 @@
+#include "interp/evaluate.h"
+
+#include <algorithm>
+#include <map>
+
+#include "kernels/ops/readout_stats/readout_stats.h"
+#include "models/train/watchdog.h"
+
+namespace sv {
+
+namespace {
+
+constexpr float kMissing = 0;
+
+/// Right answers at positions of one difficulty.
+struct PositionCounts {
+  std::vector<int64_t> right;    // (depths, M)
+  std::vector<int64_t> answers;  // (depths)
+};
+
+/// Sums of one evaluation, filled batch by batch.
+class Collector {
+ public:
+  Collector(const Reasoner& model, const Dataset& data, const std::vector<int>& updates, int64_t n)
+      : data_(data), updates_(updates) {
+    scores_.depths = static_cast<int64_t>(updates.size());
+    scores_.models = model.models();
+    scores_.items = n;
+    scores_.right.assign(static_cast<size_t>(scores_.depths * scores_.models * n), 0);
+    scores_.answers.assign(static_cast<size_t>(scores_.depths * n), 0);
+    scores_.residual.assign(scores_.right.size(), kMissing);
+  }
+
+  /// `first`: index of the batch's first example.
+  void take(const Update& u, const Batch& batch, int64_t first, const Tensor& answer) {
+    const auto d = static_cast<int64_t>(std::lower_bound(updates_.begin(), updates_.end(), u.r) -
+                                        updates_.begin());
+    for (int b = 0; b < batch.size; ++b) {
+      const int32_t* want = batch.target(0, b, u.r);
+      const auto asked =
+          std::count_if(want, want + batch.positions, [](int32_t target) { return target >= 0; });
+      scores_.answers[static_cast<size_t>(d * scores_.items + first + b)] =
+          static_cast<int32_t>(asked);
+      count_positions(d, first + b, want, batch.positions, answer, b, batch.size);
+    }
+    with_float(u.residual.dtype, [&]<class T>() {
+      for (int64_t m = 0; m < scores_.models; ++m) {
+        for (int64_t b = 0; b < batch.size; ++b) {
+          scores_.residual[scores_.at(d, m, first + b)] =
+              static_cast<float>(u.residual.as<T>()[m * batch.size + b]);
+        }
+      }
+    });
+  }
+
+  ItemScores scores_;
+  std::map<int, PositionCounts> positions_;
+
+ private:
+  void count_positions(int64_t d,
+                       int64_t item,
+                       const int32_t* want,
+                       int length,
+                       const Tensor& answer,
+                       int64_t row,
+                       int64_t rows) {
+    const std::vector<int32_t>& level = data_[item].position_difficulty;
+    for (int t = 0; t < length; ++t) {
+      if (want[t] < 0) {
+        continue;
+      }
+      PositionCounts* counts = nullptr;
+      if (!level.empty() && level[static_cast<size_t>(t)] >= 0) {
+        counts = &positions_[level[static_cast<size_t>(t)]];
+        counts->right.resize(static_cast<size_t>(scores_.depths * scores_.models));
+        counts->answers.resize(static_cast<size_t>(scores_.depths));
+        ++counts->answers[static_cast<size_t>(d)];
+      }
+      for (int64_t m = 0; m < scores_.models; ++m) {
+        if (answer.as<int32_t>()[(m * rows + row) * length + t] == want[t]) {
+          ++scores_.right[scores_.at(d, m, item)];
+          if (counts != nullptr) {
+            ++counts->right[static_cast<size_t>(d * scores_.models + m)];
+          }
+        }
+      }
+    }
+  }
+
+  const Dataset& data_;
+  const std::vector<int>& updates_;
+};
+
+/// (M, depths) shares of the items for which `of_level` holds.
+void fill_shares(const ItemScores& s,
+                 const std::vector<int64_t>& items,
+                 Grid& accuracy,
+                 Grid& exact) {
+  accuracy = exact = make_grid(static_cast<size_t>(s.models), static_cast<size_t>(s.depths));
+  for (int64_t m = 0; m < s.models; ++m) {
+    for (int64_t d = 0; d < s.depths; ++d) {
+      Score score;
+      for (const int64_t i : items) {
+        score.right += s.right[s.at(d, m, i)];
+        score.answers += s.answers[static_cast<size_t>(d * s.items + i)];
+        score.rows += s.asked(d, i) ? 1 : 0;
+        score.right_rows += s.solved(d, m, i) ? 1 : 0;
+      }
+      accuracy[static_cast<size_t>(m)][static_cast<size_t>(d)] = score.accuracy();
+      exact[static_cast<size_t>(m)][static_cast<size_t>(d)] = score.exact();
+    }
+  }
+}
+
+/// Numerators and denominators for the bootstrap: of answers, or of whole items.
+ItemTable table_of(const ItemScores& s, bool exact) {
+  ItemTable t{s.depths, s.models, s.items, {}, {}};
+  for (int64_t d = 0; d < s.depths; ++d) {
+    for (int64_t m = 0; m < s.models; ++m) {
+      for (int64_t i = 0; i < s.items; ++i) {
+        const int32_t asked = s.answers[static_cast<size_t>(d * s.items + i)];
+        t.numerator.push_back(exact ? (s.solved(d, m, i) ? 1.0F : 0.0F)
+                                    : static_cast<float>(s.right[s.at(d, m, i)]));
+        t.denominator.push_back(exact ? (asked > 0 ? 1.0F : 0.0F) : static_cast<float>(asked));
+      }
+    }
+  }
+  return t;
+}
+
+/// The rows of one seed of a table.
+ItemTable table_of_seed(const ItemTable& t, int64_t seed) {
+  ItemTable one{t.cells, 1, t.items, {}, {}};
+  for (int64_t c = 0; c < t.cells; ++c) {
+    const auto begin = static_cast<std::ptrdiff_t>((c * t.seeds + seed) * t.items);
+    const auto end = begin + static_cast<std::ptrdiff_t>(t.items);
+    one.numerator.insert(
+        one.numerator.end(), t.numerator.begin() + begin, t.numerator.begin() + end);
+    one.denominator.insert(
+        one.denominator.end(), t.denominator.begin() + begin, t.denominator.begin() + end);
+  }
+  return one;
+}
+
+void fill_intervals(DepthCurves& out, const Bootstrap& bootstrap) {
+  const ItemScores& s = out.scores;
+  const ItemTable answers = table_of(s, false);
+  out.accuracy_interval = hierarchical_intervals(answers, bootstrap);
+  out.exact_interval = hierarchical_intervals(table_of(s, true), bootstrap);
+  out.residual_interval = column_intervals(out.residual, bootstrap);
+  for (int64_t m = 0; m < s.models; ++m) {
+    out.accuracy_item_interval.push_back(
+        hierarchical_intervals(table_of_seed(answers, m), bootstrap));
+    std::vector<Interval> exact;
+    for (int64_t d = 0; d < s.depths; ++d) {
+      int64_t solved = 0;
+      int64_t asked = 0;
+      for (int64_t i = 0; i < s.items; ++i) {
+        solved += s.solved(d, m, i) ? 1 : 0;
+        asked += s.asked(d, i) ? 1 : 0;
+      }
+      exact.push_back(wilson_interval(solved, asked, bootstrap.level));
+    }
+    out.exact_item_interval.push_back(exact);
+  }
+}
+
+void fill_levels(DepthCurves& out,
+                 const Dataset& data,
+                 const std::map<int, PositionCounts>& positions,
+                 const Bootstrap& bootstrap) {
+  std::map<int, std::vector<int64_t>> levels;
+  for (int64_t i = 0; i < out.scores.items; ++i) {
+    levels[data[i].difficulty].push_back(i);
+  }
+  for (const auto& [difficulty, items] : levels) {
+    DifficultyCurve level;
+    level.difficulty = difficulty;
+    level.items = static_cast<int64_t>(items.size());
+    fill_shares(out.scores, items, level.accuracy, level.exact);
+    level.interval = column_intervals(level.accuracy, bootstrap);
+    out.by_difficulty.push_back(std::move(level));
+  }
+  const auto models = static_cast<size_t>(out.scores.models);
+  const auto depths = static_cast<size_t>(out.scores.depths);
+  for (const auto& [difficulty, counts] : positions) {
+    DifficultyCurve level;
+    level.difficulty = difficulty;
+    level.items = *std::max_element(counts.answers.begin(), counts.answers.end());
+    level.accuracy = make_grid(models, depths);
+    for (size_t m = 0; m < models; ++m) {
+      for (size_t d = 0; d < depths; ++d) {
+        level.accuracy[m][d] = counts.answers[d] > 0
+                                   ? static_cast<double>(counts.right[d * models + m]) /
+                                         static_cast<double>(counts.answers[d])
+                                   : 0;
+      }
+    }
+    level.interval = column_intervals(level.accuracy, bootstrap);
+    out.by_position_difficulty.push_back(std::move(level));
+  }
+}
+
+int64_t items_of(const Dataset& data, int64_t wanted) {
+  SV_CHECK(wanted >= 0 && wanted <= data.size(), wanted, " items asked of a set of ", data.size());
+  return wanted == 0 ? data.size() : wanted;
+}
+
+}  // namespace
+
+DepthCurves evaluate(Reasoner& model, const Dataset& data, const EvaluateOptions& options) {
+  DepthCurves out;
+  const int64_t items = items_of(data, options.items);
+  out.evidence = evidence_of(model, items, options.trained);
+  out.depths = options.depths;
+  std::sort(out.depths.begin(), out.depths.end());
+  out.depths.erase(std::unique(out.depths.begin(), out.depths.end()), out.depths.end());
+  SV_CHECK(!out.depths.empty() && out.depths[0] >= 1, "test depths count periods from 1");
+  for (const int depth : out.depths) {
+    out.updates.push_back(depth * model.schedule().period());
+  }
+  Collector collector(model, data, out.updates, items);
+  Arena arena;
+  Trajectory trajectory;
+  for_each_batch(data, 0, items, options.run.batch, [&](const Batch& batch) {
+    const ArenaScope scope(arena);
+    Tape tape({&arena, options.run.threads, {}}, false);
+    const Tensor answer =
+        make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
+    Plan plan;
+    plan.depth = Depth::fixed(out.depths.back());
+    plan.save.readouts = SaveAt::Readouts::list;
+    plan.save.readout_list = out.updates;
+    plan.save.residual = true;
+    plan.taps = options.taps;
+    plan.on_update = [&](const Update& u) {
+      if (u.logits) {
+        ops::argmax(tape.ctx, u.logits, answer);
+        collector.take(u, batch, batch.index[0], answer);
+      }
+    };
+    unroll(model, load_inputs(arena, batch), plan, tape, trajectory);
+  });
+  out.scores = std::move(collector.scores_);
+  std::vector<int64_t> all(static_cast<size_t>(items));
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i] = static_cast<int64_t>(i);
+  }
+  fill_shares(out.scores, all, out.accuracy, out.exact);
+  out.residual = make_grid(out.accuracy.size(), out.depths.size());
+  for (size_t m = 0; m < out.residual.size(); ++m) {
+    for (size_t d = 0; d < out.depths.size(); ++d) {
+      double sum = 0;
+      for (const int64_t i : all) {
+        sum += static_cast<double>(out.scores.residual[out.scores.at(
+            static_cast<int64_t>(d), static_cast<int64_t>(m), i)]);
+      }
+      out.residual[m][d] = sum / static_cast<double>(items);
+    }
+  }
+  fill_intervals(out, options.bootstrap);
+  fill_levels(out, data, collector.positions_, options.bootstrap);
+  return out;
+}
+
+}  // namespace sv

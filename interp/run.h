@@ -1,0 +1,58 @@
+// What every measurement shares: who was measured (Evidence), and loading examples for a pack.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "data/dataset.h"
+#include "interp/stats.h"
+#include "models/unroll.h"
+
+namespace sv {
+
+/// rows x columns; NaN where a number does not exist.
+using Grid = std::vector<std::vector<double>>;
+inline Grid make_grid(size_t rows, size_t columns, double value = 0) {
+  return Grid(rows, std::vector<double>(columns, value));
+}
+
+/// Fewer seeds than this and a result is exploratory wherever it appears.
+inline constexpr int kSeedsForClaims = 10;
+
+/// What the caller knows about how the pack was trained.
+struct Provenance {
+  int64_t train_items = 0;  // size of the models' training set
+  std::string train_depth;  // "2..4"
+};
+
+/// Stands beside every result.
+struct Evidence {
+  std::vector<uint64_t> seeds;
+  int64_t items = 0;  // held-out items behind each value of a seed
+  Provenance trained;
+  bool exploratory = true;
+};
+Evidence evidence_of(const Reasoner& model, int64_t items, const Provenance& trained);
+
+/// How a measurement runs its pack; changes no bit of a result.
+struct RunOptions {
+  int batch = 64;
+  int threads = 1;
+};
+
+/// The batch as tensors in the arena; lengths only where a row is padded, as in training.
+Inputs load_inputs(Arena& arena, const Batch& batch);
+/// Examples as one batch for all models; `index` counts from 0.
+Batch batch_of(const std::vector<Example>& examples, const TaskSpec& spec);
+/// Calls f on consecutive batches of examples [begin, end).
+void for_each_batch(const Dataset& data,
+                    int64_t begin,
+                    int64_t end,
+                    int size,
+                    const std::function<void(const Batch&)>& f);
+/// Mean of each column over the rows (seeds).
+std::vector<double> column_means(const Grid& rows);
+/// Bootstrap interval of each column over the rows (seeds).
+std::vector<Interval> column_intervals(const Grid& rows, const Bootstrap& = {});
+
+}  // namespace sv
