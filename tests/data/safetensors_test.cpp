@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
@@ -177,6 +178,29 @@ TEST(Safetensors, HeaderBombsAreRefusedWithinFiftyMilliseconds) {
     keys += (i ? ",\"" : "\"") + std::to_string(i) + "\":\"\"";
   }
   EXPECT_LT(milliseconds_to_refuse(framed(keys + "}}", 0)), kRefusalLimit);
+}
+
+// With the safetensors package where it is installed, else with the reader in the script.
+TEST(Safetensors, ExampleScriptOpensWeights) {
+  if (std::system("/usr/bin/python3 -c 'import numpy' 2> /dev/null") != 0) {
+    GTEST_SKIP() << "python3 with numpy is not installed";
+  }
+  const TempFolder folder;
+  const std::vector<float> w = {1, 3};
+  const std::vector<bf16> h = {bf16(2.0f), bf16(6.0f)};
+  const std::vector<TensorView> tensors = {tensor_view("loop.wq", std::span(w), {1, 2}),
+                                           tensor_view("half", std::span(h), {2, 1})};
+  publish(folder.path(), {safetensors_file("model.safetensors", tensors, {{"k", "v"}})});
+  const std::string command = "/usr/bin/python3 '" + std::string(SV_SOURCE_DIR) +
+                              "/data/examples/open_weights.py' '" + (folder / "model.safetensors") +
+                              "' > '" + (folder / "out") + "'";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  const auto out = read_file(folder / "out", 1 << 16);
+  EXPECT_NE(as_text(out).find("loop.wq"), std::string_view::npos);
+  EXPECT_NE(as_text(out).find("(1, 2)               std 1\n"), std::string_view::npos)
+      << as_text(out);
+  EXPECT_NE(as_text(out).find("(2, 1)               std 2\n"), std::string_view::npos)
+      << as_text(out);
 }
 
 }  // namespace
