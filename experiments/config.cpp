@@ -15,27 +15,26 @@ namespace sv {
 
 namespace fs = std::filesystem;
 
+namespace {
+constexpr size_t kShown = 80;   // characters of a name in a message
+constexpr size_t kListed = 50;  // a wrong file can have thousands of problems; nobody reads on
+}  // namespace
+
 /// One parsed document walked into the fields of a reader.
 class TomlWalk {
  public:
   TomlWalk(ConfigReader& reader, std::string source)
       : reader_(reader), source_(std::move(source)) {}
 
-  void table(const toml::table& table, const std::string& prefix, int depth) {
-    if (depth > kMaxConfigNesting) {
-      reader_.add(place(table.source()), nesting_message());
-      return;
+  /// The whole document; its problems end up in the order of the text.
+  void document(const toml::table& root) {
+    const size_t first = reader_.problems_.size();
+    if (count_keys(root) > kMaxConfigKeys) {
+      add(root.source(), detail::concat("more than ", kMaxConfigKeys, " keys in one file"));
+    } else {
+      table(root, "", 1);
     }
-    for (const auto& [key, node] : table) {
-      if (++keys_ > kMaxConfigKeys) {
-        if (keys_ == kMaxConfigKeys + 1) {
-          reader_.add(place(key.source()),
-                      detail::concat("more than ", kMaxConfigKeys, " keys in one file"));
-        }
-        return;
-      }
-      entry(prefix + std::string(key.str()), place(key.source()), node, depth);
-    }
+    reader_.sort_by_place(first);
   }
 
   static std::string nesting_message() {
@@ -43,12 +42,24 @@ class TomlWalk {
   }
 
  private:
-  void entry(const std::string& key, const std::string& at, const toml::node& node, int depth) {
-    const Field* field = find_field(reader_.fields_, key);
-    if (field) {
+  void table(const toml::table& table, const std::string& prefix, int depth) {
+    if (depth > kMaxConfigNesting) {
+      add(table.source(), nesting_message());
+      return;
+    }
+    for (const auto& [key, node] : table) {
+      entry(prefix + std::string(key.str()), key.source(), node, depth);
+    }
+  }
+
+  void entry(const std::string& key,
+             const toml::source_region& at,
+             const toml::node& node,
+             int depth) {
+    if (const Field* field = find_field(reader_.fields_, key)) {
       reader_.set_at_[key] = place(node.source());
       if (const auto wrong = assign(*field, node)) {
-        reader_.add(place(node.source()), key + " " + *wrong);
+        add(node.source(), key + " " + *wrong);
       }
       return;
     }
@@ -57,10 +68,20 @@ class TomlWalk {
     if (const toml::table* inner = node.as_table(); inner && (group || !inner->empty())) {
       table(*inner, key + ".", depth + 1);
     } else if (group) {
-      reader_.add(at, detail::concat("'", key, "' is a group of keys, not a value"));
+      add(at, detail::concat("'", key, "' is a group of keys, not a value"));
     } else {
-      reader_.add(at, detail::concat("unknown key '", key, "'", did_you_mean(key, reader_.keys_)));
+      add(at, detail::concat("unknown key '", key.substr(0, kShown), "'"));
+      reader_.problems_.back().unknown_key = key;
     }
+  }
+
+  /// Keys of all tables that are reached by name; stops early above the limit.
+  static int count_keys(const toml::table& table) {
+    int count = 0;
+    for (const auto& [key, node] : table) {
+      count += 1 + (node.is_table() && count <= kMaxConfigKeys ? count_keys(*node.as_table()) : 0);
+    }
+    return count;
   }
 
   static std::optional<Scalar> scalar(const toml::node& node) {
@@ -106,9 +127,14 @@ class TomlWalk {
     return detail::concat(source_, ":", region.begin.line, ":", region.begin.column);
   }
 
+  void add(const toml::source_region& at, std::string message) {
+    reader_.add(place(at), std::move(message));
+    reader_.problems_.back().line = at.begin.line;
+    reader_.problems_.back().column = at.begin.column;
+  }
+
   ConfigReader& reader_;
   std::string source_;
-  int keys_ = 0;
 };
 
 namespace {
@@ -209,14 +235,22 @@ ConfigReader::ConfigReader(std::vector<Field> fields)
     : fields_(std::move(fields)), keys_(keys_of(fields_)) {}
 
 void ConfigReader::add(std::string place, std::string message) {
-  problems_.push_back({std::move(place), std::move(message)});
+  problems_.push_back({.place = std::move(place), .message = std::move(message)});
+}
+
+void ConfigReader::sort_by_place(size_t first) {
+  std::ranges::stable_sort(problems_.begin() + static_cast<std::ptrdiff_t>(first),
+                           problems_.end(),
+                           [](const Entry& a, const Entry& b) {
+                             return std::pair(a.line, a.column) < std::pair(b.line, b.column);
+                           });
 }
 
 void ConfigReader::read_file(const std::string& path) {
   try {
     Chain chain(path);
     for (Document& document : chain.documents()) {
-      TomlWalk(*this, document.path).table(document.table, "", 1);
+      TomlWalk(*this, document.path).document(document.table);
     }
   } catch (const Error& e) {
     // A file that cannot be read is one problem among others; a failing disk is not.
@@ -235,11 +269,10 @@ void ConfigReader::read_text(std::string_view toml, const std::string& name) {
     add(parsed.place, parsed.message);
     return;
   }
-  TomlWalk(*this, name).table(*parsed.table, "", 1);
+  TomlWalk(*this, name).document(*parsed.table);
 }
 
 void ConfigReader::read_override(std::string_view text) {
-  constexpr size_t kShown = 80;
   const std::string place =
       detail::concat("override '", text.substr(0, kShown), text.size() > kShown ? "..." : "", "'");
   const size_t equals = text.find('=');
@@ -250,8 +283,8 @@ void ConfigReader::read_override(std::string_view text) {
   const std::string key(text.substr(0, equals));
   const Field* field = find_field(fields_, key);
   if (!field) {
-    add(place,
-        detail::concat("unknown key '", key.substr(0, kShown), "'", did_you_mean(key, keys_)));
+    add(place, detail::concat("unknown key '", key.substr(0, kShown), "'"));
+    problems_.back().unknown_key = key;
     return;
   }
   if (!overridden_.emplace(key, true).second) {
@@ -273,13 +306,13 @@ void ConfigReader::finish() const {
   if (problems_.empty()) {
     return;
   }
-  constexpr size_t kListed = 50;  // a wrong file can have thousands; nobody reads on
   std::ostringstream out;
   out << problems_.size() << (problems_.size() == 1 ? " problem" : " problems")
       << " in the settings:";
   for (size_t i = 0; i < std::min(problems_.size(), kListed); ++i) {
     const Entry& e = problems_[i];
-    out << "\n  " << e.place << (e.place.empty() ? "" : ": ") << e.message;
+    out << "\n  " << e.place << (e.place.empty() ? "" : ": ") << e.message
+        << did_you_mean(e.unknown_key, keys_);
   }
   if (problems_.size() > kListed) {
     out << "\n  and " << problems_.size() - kListed << " more";

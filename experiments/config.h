@@ -51,7 +51,10 @@ class ConfigReader {
   struct Entry {
     std::string place;
     std::string message;
+    std::string unknown_key = {};   // its nearest name is looked up when the entry is printed
+    uint32_t line = 0, column = 0;  // in a file
   };
+  void sort_by_place(size_t first);
   void add(std::string place, std::string message);
 
   std::vector<Field> fields_;
