@@ -6,6 +6,7 @@
 #include "core/progress.h"
 #include "experiments/run_folder.h"
 #include "experiments/spec.h"
+#include "models/train/trainer.h"
 
 namespace sv {
 

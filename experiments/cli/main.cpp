@@ -34,14 +34,14 @@ constexpr Command kCommands[] = {
     {"describe", "one task, model, run or command key in full", "NAME", true, false, describe},
     {"train", "train a pack of seeds into a run folder", "CONFIG.toml", false, true, train},
     {"resume", "go on with an interrupted run, bit for bit", "RUN", true, false, resume},
-    {"eval", "accuracy and residual against test depth", "RUN", true, true, eval},
-    {"collect", "record states at named sites into HDF5 segments", "RUN", true, true, collect},
-    {"lens", "the model's own readout at every iteration and position", "RUN", true, true, lens},
-    {"probe", "linear probe of a named intermediate, with its controls", "RUN", true, true, probe},
-    {"patch", "activation patching between a run and its counterfactual", "RUN", true, true, patch},
-    {"dynamics", "residuals and trajectories of the state", "RUN", true, true, dynamics},
-    {"report", "one HTML file from a run folder's results", "RUN", true, false, report},
-    {"demo", "train, measure and report in one go", nullptr, false, true, demo},
+//X    {"eval", "accuracy and residual against test depth", "RUN", true, true, eval},
+//X    {"collect", "record states at named sites into HDF5 segments", "RUN", true, true, collect},
+//X    {"lens", "the model's own readout at every iteration and position", "RUN", true, true, lens},
+//X    {"probe", "linear probe of a named intermediate, with its controls", "RUN", true, true, probe},
+//X    {"patch", "activation patching between a run and its counterfactual", "RUN", true, true, patch},
+//X    {"dynamics", "residuals and trajectories of the state", "RUN", true, true, dynamics},
+//X    {"report", "one HTML file from a run folder's results", "RUN", true, false, report},
+//X    {"demo", "train, measure and report in one go", nullptr, false, true, demo},
 };
 
 /// Positional arguments: the first that is no key=value is the target.

@@ -124,7 +124,8 @@ void save_checkpoint(const std::string& folder,
   }
   const std::string name = checkpoint_name(info.step);
   std::vector<std::string> retire;
-  for (const Published& p : Manifest::load(folder, files).entries()) {
+  const Manifest manifest = Manifest::load(folder, files);
+  for (const Published& p : manifest.entries()) {
     if (p.name.starts_with("checkpoint-") && p.name != name) {
       retire.push_back(p.name);
     }
@@ -134,7 +135,8 @@ void save_checkpoint(const std::string& folder,
 
 std::optional<std::string> newest_checkpoint(const std::string& folder, Files& files) {
   std::optional<std::string> newest;
-  for (const Published& p : Manifest::load(folder, files).entries()) {
+  const Manifest manifest = Manifest::load(folder, files);
+  for (const Published& p : manifest.entries()) {
     if (p.name.starts_with("checkpoint-") && (!newest || p.name > *newest)) {
       newest = p.name;
     }
