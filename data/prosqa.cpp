@@ -172,13 +172,15 @@ struct Node {
   bool person = false, leaf = true;
 };
 
-/// Parents of a new node: of one side (35 % each) or of any; deeper nodes are preferred.
+/// Parents of a new node: of one side (42 % each) or of any; deeper nodes are preferred. The
+/// numbers were chosen so that ways of 3, 4, 5, 6 statements are about as frequent as in the
+/// published files (42, 40, 14, 3 % here, 39, 44, 13, 3 % there).
 std::vector<int> draw_parents(RngCursor& rng,
                               const std::vector<Node>& nodes,
                               uint32_t degree,
                               bool deep) {
   const uint32_t kind = rng.below(100);
-  const unsigned allowed = kind < 35 ? 1u : kind < 70 ? 2u : 3u;
+  const unsigned allowed = kind < 42 ? 1u : kind < 84 ? 2u : 3u;
   std::vector<int> candidates, parents;
   for (size_t i = 0; i < nodes.size(); ++i) {
     if ((nodes[i].side & ~allowed) == 0) {
@@ -189,7 +191,7 @@ std::vector<int> draw_parents(RngCursor& rng,
     uint32_t total = 0;
     const auto weight = [&](int c) {
       const uint32_t d = static_cast<uint32_t>(nodes[static_cast<size_t>(c)].depth);
-      return deep ? 2 + 8 * d * d : 2 + 3 * d;
+      return deep ? 2 + 8 * d * d : 1 + 4 * d;
     };
     for (const int c : candidates) {
       total += weight(c);
@@ -316,22 +318,28 @@ std::optional<ProsqaItem> draw_prosqa(RngCursor& rng, int min_steps, int max_ste
   item.person = symbols[asked];
   const std::vector<int> distance = prosqa_distances(item, item.person);
   std::array<std::vector<int>, 2> options;  // right ones, wrong ones
+  int farthest = min_steps;                 // the published question asks for the farthest leaf
   for (size_t i = 0; i < nodes.size(); ++i) {
     const int d = distance[static_cast<size_t>(symbols[i])];
-    if (nodes[i].leaf && !nodes[i].person && nodes[i].side == (1u << asked) && d >= min_steps &&
-        d <= max_steps) {
-      options[0].push_back(symbols[i]);
-    } else if (nodes[i].leaf && !nodes[i].person && nodes[i].side == (2u >> asked)) {
+    if (!nodes[i].leaf || nodes[i].person) {
+      continue;
+    }
+    if (nodes[i].side == (2u >> asked)) {
       options[1].push_back(symbols[i]);
+    } else if (nodes[i].side == (1u << asked) && d >= farthest) {
+      if (d > farthest) {
+        options[0].clear();
+      }
+      farthest = d;
+      options[0].push_back(symbols[i]);
     }
   }
-  if (options[0].empty() || options[1].empty()) {
+  if (options[0].empty() || options[1].empty() || farthest > max_steps) {
     return std::nullopt;
   }
   item.answer = static_cast<int>(rng.below(2));
   for (size_t k = 0; k < 2; ++k) {
-    const size_t place =
-        k == 0 ? static_cast<size_t>(item.answer) : static_cast<size_t>(1 - item.answer);
+    const size_t place = static_cast<size_t>(k == 0 ? item.answer : 1 - item.answer);
     item.options[place] = options[k][rng.below(static_cast<uint32_t>(options[k].size()))];
   }
   rng.shuffle(item.edges);

@@ -74,7 +74,7 @@ int count_solutions(const SudokuRules& rules,
                     int limit,
                     SudokuGrid* solution);
 
-/// A full grid by randomised backtracking: every grid can come, not exactly equally often.
+/// A random full grid: of side 6 all are equally likely, of side 9 all are possible.
 SudokuGrid random_solution(const SudokuRules& rules, RngCursor& rng);
 
 /// All full grids of side 4 up to renaming digits (12 of them, of 288).

@@ -11,6 +11,7 @@ namespace {
 
 using Parents = std::array<int, 2>;  // kNone where absent
 inline constexpr int kNone = -1;
+inline constexpr int kFar = 1 << 20;
 
 struct Dag {
   std::vector<Parents> parents;
@@ -41,8 +42,18 @@ class Reachability final : public TaskOf<Dag> {
   }
   std::string answer_text(int id) const override { return id == 0 ? "no" : "yes"; }
   std::vector<std::string> notes() const override {
+    const auto right = [this](const Dag& x) {
+      const Example e = work_out(x);
+      double hits = 0, asked = 0;
+      for (size_t t = 0; t < e.tokens.size(); t += 2) {
+        asked += e.targets[t] >= 0 ? 1 : 0;
+        hits += e.targets[t] >= 0 && (e.targets[t] == 1) == (e.tokens[t + 1] < nodes_) ? 1 : 0;
+      }
+      return hits / asked;
+    };
     return {
-        "a node's number of parents says nothing about the answer: it is drawn before the side"};
+        "shortcut to beat, a node with two parents is reached and one with one is not: right at " +
+        percent_of(Split::test, 1000, right) + " test graphs"};
   }
 
  protected:
@@ -56,32 +67,28 @@ class Reachability final : public TaskOf<Dag> {
     x.parents.assign(order.size(), {kNone, kNone});
     x.marked = order[0];
     x.other = order[1];
-    std::array<std::vector<int>, 2>
-        side;  // nodes the marked root reaches or not, in order of making
-    side[1] = {x.marked};
-    side[0] = {x.other};
+    // Nodes the marked root does not reach (0) or does (1), in the order of their making.
+    std::array<std::vector<int>, 2> side{std::vector<int>{x.other}, std::vector<int>{x.marked}};
+    std::vector<int> distance(order.size(), kFar);  // from the marked root
+    distance[static_cast<size_t>(x.marked)] = 0;
+    int depth = 0;
     for (size_t i = 2; i < order.size(); ++i) {
       const bool two = rng.below(2) == 1;
       const size_t reached = rng.below(2);
-      Parents& p = x.parents[static_cast<size_t>(order[i])];
-      p[0] = pick(rng, side[reached]);
-      if (two) {
-        // A second parent of a reached node may be any node, that of another node only an unreached
-        // one.
-        p[1] = pick(rng, side[reached == 1 && rng.below(2) == 0 ? 1 : 0]);
-        if (p[1] == p[0]) {
-          return std::nullopt;
-        }
-        if (rng.below(2) == 1) {
-          std::swap(p[0], p[1]);
-        }
+      const std::optional<Parents> p = draw_parents(rng, side, reached, two);
+      if (!p) {
+        return std::nullopt;
       }
+      x.parents[static_cast<size_t>(order[i])] = *p;
       side[reached].push_back(order[i]);
+      int& d = distance[static_cast<size_t>(order[i])];
+      for (const int parent : *p) {
+        d = parent == kNone ? d : std::min(d, distance[static_cast<size_t>(parent)] + 1);
+      }
+      depth = std::max(depth, d < kFar ? d : 0);
     }
-    const std::vector<int> distance = distances(x);
-    const int depth = *std::max_element(distance.begin(), distance.end());
-    return (ood ? depth > hops_ && depth <= 2 * hops_ : depth <= hops_) ? std::optional(x)
-                                                                        : std::nullopt;
+    const bool fits = ood ? depth > hops_ && depth <= 2 * hops_ : depth <= hops_;
+    return fits ? std::optional(x) : std::nullopt;
   }
 
   std::string canonical(const Dag& x) const override {
@@ -119,6 +126,22 @@ class Reachability final : public TaskOf<Dag> {
   /// The newest node half of the time, so that paths get long; any node otherwise.
   static int pick(RngCursor& rng, const std::vector<int>& nodes) {
     return rng.below(2) == 0 ? nodes.back() : nodes[rng.below(static_cast<uint32_t>(nodes.size()))];
+  }
+
+  /// One or two different parents. One decides the side; the second of a reached node may be any
+  /// node, that of another node only an unreached one. Nothing if no different second one turns up.
+  static std::optional<Parents> draw_parents(RngCursor& rng,
+                                             const std::array<std::vector<int>, 2>& side,
+                                             size_t reached,
+                                             bool two) {
+    Parents p{pick(rng, side[reached]), kNone};
+    for (int attempt = 0; two && attempt < 8; ++attempt) {
+      const int second = pick(rng, side[reached == 1 && rng.below(2) == 0 ? 1 : 0]);
+      if (second != p[0]) {
+        return rng.below(2) == 1 ? Parents{second, p[0]} : Parents{p[0], second};
+      }
+    }
+    return two ? std::nullopt : std::optional(p);
   }
 
   /// From the marked root, -1 where it does not reach: rounds of relaxation until nothing changes.
