@@ -28,14 +28,22 @@ std::string group_of(const Spec& spec, uint64_t seed) {
 void append_step(Metrics& metrics, const Spec& spec, const Trainer& trainer, int64_t made) {
   const StepStats& stats = trainer.stats();
   for (size_t m = 0; m < spec.seeds.size(); ++m) {
-    const bool frozen = std::any_of(trainer.frozen().begin(), trainer.frozen().end(),
-                                    [&](const Frozen& f) { return f.model == static_cast<int>(m); });
+    const bool frozen =
+        std::any_of(trainer.frozen().begin(), trainer.frozen().end(), [&](const Frozen& f) {
+          return f.model == static_cast<int>(m);
+        });
     if (frozen) {
       continue;
     }
     const auto seed = static_cast<uint64_t>(spec.seeds[m]);
-    metrics.append("train", {{"step", made}, {"seed", seed}, {"label", group_of(spec, seed)}, {"loss", stats.loss[m]},
-                             {"accuracy", stats.accuracy[m]}, {"exact", stats.exact[m]}, {"grad_norm", stats.grad_norm[m]}});
+    metrics.append("train",
+                   {{"step", made},
+                    {"seed", seed},
+                    {"label", group_of(spec, seed)},
+                    {"loss", stats.loss[m]},
+                    {"accuracy", stats.accuracy[m]},
+                    {"exact", stats.exact[m]},
+                    {"grad_norm", stats.grad_norm[m]}});
   }
 }
 
@@ -53,11 +61,13 @@ std::string progress_note(const Trainer& trainer) {
 }  // namespace
 
 void fail_frozen(const std::vector<Frozen>& frozen, const std::string& run_folder) {
-  std::string text = fmt::format("{} of the models stopped being finite in {}:", frozen.size(), run_folder);
+  std::string text =
+      fmt::format("{} of the models stopped being finite in {}:", frozen.size(), run_folder);
   for (const Frozen& f : frozen) {
     text += fmt::format("\n  seed {} at step {}: {}", f.seed, f.step, f.what);
   }
-  throw Error(text + "\ntheir weights are those before that step; the other models are complete", Exit::failed);
+  throw Error(text + "\ntheir weights are those before that step; the other models are complete",
+              Exit::failed);
 }
 
 TrainOutcome train_run(Workbench& bench, RunFolder& run, int threads, ProgressOutput output) {

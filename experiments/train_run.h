@@ -11,15 +11,17 @@
 namespace sv {
 
 struct TrainOutcome {
-  std::unique_ptr<Reasoner> model;  // with the weights that were saved (the average, if there is one)
+  std::unique_ptr<Reasoner>
+      model;  // with the weights that were saved (the average, if there is one)
   std::vector<Frozen> frozen;
   int64_t first_step = 0;  // > 0: went on from a checkpoint
   double seconds = 0;      // of this process
 };
 
-/// Trains the pack of `bench` in `run`, going on from its newest checkpoint if there is one. Writes metrics.jsonl (one
-/// line per seed every train.log_every steps), checkpoints, and model.safetensors at the end. A stop signal saves a
-/// checkpoint and throws with Exit::interrupted.
+/// Trains the pack of `bench` in `run`, going on from its newest checkpoint if there is one. Writes
+/// metrics.jsonl (one line per seed every train.log_every steps), checkpoints, and
+/// model.safetensors at the end. A stop signal saves a checkpoint and throws with
+/// Exit::interrupted.
 TrainOutcome train_run(Workbench& bench, RunFolder& run, int threads, ProgressOutput progress);
 
 /// The error of a run that ended with frozen models (Exit::failed), naming each.

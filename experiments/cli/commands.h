@@ -6,17 +6,17 @@
 namespace sv::cli {
 
 struct Arguments {
-  std::vector<std::string> argv;      // as given
+  std::vector<std::string> argv;  // as given
   std::string command;
-  std::string target;                 // RUN folder, or what is listed or described
-  std::string config;                 // TOML file of `train`
-  std::vector<std::string> overrides; // key=value
-  std::string out;                    // folder or file to write
-  int seeds = 0;                      // --seeds N: seeds 0 .. N-1; 0 = as set
-  int threads = 0;                    // 0 = all cores
+  std::string target;                  // RUN folder, or what is listed or described
+  std::string config;                  // TOML file of `train`
+  std::vector<std::string> overrides;  // key=value
+  std::string out;                     // folder or file to write
+  int seeds = 0;                       // --seeds N: seeds 0 .. N-1; 0 = as set
+  int threads = 0;                     // 0 = all cores
   bool quiet = false;
-  bool quick = false;                 // demo
-  bool full = false;                  // demo
+  bool quick = false;  // demo
+  bool full = false;   // demo
 };
 
 int list(const Arguments&);

@@ -20,7 +20,11 @@ struct EvalKeys {
   void fields(V& v) {
     v("task", task, "evaluate on another task of the same symbols (empty: the run's own)");
     v.group("data", data);
-    v("depth.test", depth_test, "periods at which the model is read out; empty: the run's own", range(1, 1e6), unit("periods"));
+    v("depth.test",
+      depth_test,
+      "periods at which the model is read out; empty: the run's own",
+      range(1, 1e6),
+      unit("periods"));
     v.group("halt", halt);
     v("untrained", untrained, "evaluate the untrained model instead: a null");
   }
@@ -36,7 +40,11 @@ struct CollectKeys {
   void fields(V& v) {
     v("sites", sites, "tap addresses, separated by ';', with globs");
     v("examples", examples, "held-out examples", range(1, 1e6), unit("examples"));
-    v("depth", depth, "periods to run; 0 = four times the training maximum", range(0, 1e6), unit("periods"));
+    v("depth",
+      depth,
+      "periods to run; 0 = four times the training maximum",
+      range(0, 1e6),
+      unit("periods"));
     v("dtype", dtype, "stored element type", one_of({"f32", "bf16"}));
   }
 };
@@ -47,8 +55,16 @@ struct LensKeys {
 
   template <class V>
   void fields(V& v) {
-    v("examples", examples, "held-out examples kept for the picture, the hardest first", range(1, 256), unit("examples"));
-    v("depth", depth, "periods to run; 0 = four times the training maximum", range(0, 4096), unit("periods"));
+    v("examples",
+      examples,
+      "held-out examples kept for the picture, the hardest first",
+      range(1, 256),
+      unit("examples"));
+    v("depth",
+      depth,
+      "periods to run; 0 = four times the training maximum",
+      range(0, 4096),
+      unit("periods"));
   }
 };
 
@@ -64,8 +80,16 @@ struct ProbeKeys {
   void fields(V& v) {
     v("target", target, "named truth, or group of truths, of the task; empty: the first group");
     v("site", site, "tap address inside the loop");
-    v("examples", examples, "held-out examples, split again into probe training and probe test", range(8, 1e6), unit("examples"));
-    v("depth", depth, "periods to run; 0 = four times the training maximum", range(0, 4096), unit("periods"));
+    v("examples",
+      examples,
+      "held-out examples, split again into probe training and probe test",
+      range(8, 1e6),
+      unit("examples"));
+    v("depth",
+      depth,
+      "periods to run; 0 = four times the training maximum",
+      range(0, 4096),
+      unit("periods"));
     v("train_share", train_share, "share of the examples the probe is fitted on", range(0.1, 0.9));
     v("ridge", ridge, "ridge penalty", range(0, 1e9));
   }
@@ -83,8 +107,16 @@ struct PatchKeys {
     v("mode", mode, "which of at, window and clamp, separated by commas");
     v("site", site, "tap address inside the loop");
     v("window", window, "updates of a window", range(1, 4096), unit("updates"));
-    v("pairs", pairs, "pairs of a held-out example and its counterfactual", range(1, 65536), unit("pairs"));
-    v("depth", depth, "periods to run; 0 = twice the training maximum", range(0, 4096), unit("periods"));
+    v("pairs",
+      pairs,
+      "pairs of a held-out example and its counterfactual",
+      range(1, 65536),
+      unit("pairs"));
+    v("depth",
+      depth,
+      "periods to run; 0 = twice the training maximum",
+      range(0, 4096),
+      unit("periods"));
   }
 };
 
@@ -96,8 +128,16 @@ struct DynamicsKeys {
   template <class V>
   void fields(V& v) {
     v("examples", examples, "held-out examples", range(1, 1e6), unit("examples"));
-    v("trajectories", trajectories, "examples whose state is drawn in two dimensions", range(1, 256), unit("examples"));
-    v("depth", depth, "periods to run; 0 = eight times the training maximum", range(0, 4096), unit("periods"));
+    v("trajectories",
+      trajectories,
+      "examples whose state is drawn in two dimensions",
+      range(1, 256),
+      unit("examples"));
+    v("depth",
+      depth,
+      "periods to run; 0 = eight times the training maximum",
+      range(0, 4096),
+      unit("periods"));
   }
 };
 

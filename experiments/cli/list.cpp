@@ -32,8 +32,10 @@ void list_sites(const Arguments& a) {
   spec.seeds = {0};
   spec.model.without_injection.clear();
   const auto model = Workbench(spec).make_model();
-  fmt::print("sites of {} (replace * by an update, a range 3..5, a list 1,4 or nested indices {}=1):\n", spec.model.name,
-             model->schedule().index.front());
+  fmt::print(
+      "sites of {} (replace * by an update, a range 3..5, a list 1,4 or nested indices {}=1):\n",
+      spec.model.name,
+      model->schedule().index.front());
   for (const Site& site : model->sites()) {
     fmt::print("  {}\n", site_name(site, model->schedule()));
   }
@@ -43,7 +45,11 @@ void describe_task(const TaskEntry& entry) {
   const auto task = entry.make({});
   const TaskSpec& s = task->spec();
   fmt::print("{}: {}\n", entry.name, entry.summary);
-  fmt::print("  positions {}, input symbols {}, answers {}, attention {}\n", s.positions, s.vocab, s.answers, s.causal ? "causal" : "bidirectional");
+  fmt::print("  positions {}, input symbols {}, answers {}, attention {}\n",
+             s.positions,
+             s.vocab,
+             s.answers,
+             s.causal ? "causal" : "bidirectional");
   fmt::print("  difficulty: {}, up to {}\n", s.difficulty, s.max_difficulty);
   if (s.target_steps > 1) {
     fmt::print("  the target after loop r is its own for r = 1 .. {}\n", s.target_steps);
@@ -52,7 +58,12 @@ void describe_task(const TaskEntry& entry) {
     fmt::print("  coordinate {}: {} values\n", c.name, c.size);
   }
   for (const TruthSpec& t : s.truths) {
-    fmt::print("  truth {}{}: {} classes, {} steps. {}\n", t.name, t.group.empty() ? "" : " (group " + t.group + ")", t.classes, t.steps, t.help);
+    fmt::print("  truth {}{}: {} classes, {} steps. {}\n",
+               t.name,
+               t.group.empty() ? "" : " (group " + t.group + ")",
+               t.classes,
+               t.steps,
+               t.help);
   }
   fmt::print("  reads the options {}\n", entry.reads.empty() ? "none" : std::string(entry.reads));
   for (const std::string& note : task->notes()) {
@@ -98,7 +109,13 @@ int describe(const Arguments& a) {
   Spec spec;
   for (const Field& f : fields_of(spec)) {
     if (f.key == a.target) {
-      fmt::print("{} ({}{}{}): {}\n  default {}{}\n", f.key, type_text(f), f.unit.empty() ? "" : ", ", f.unit, f.help, value_text(f),
+      fmt::print("{} ({}{}{}): {}\n  default {}{}\n",
+                 f.key,
+                 type_text(f),
+                 f.unit.empty() ? "" : ", ",
+                 f.unit,
+                 f.help,
+                 value_text(f),
                  range_text(f).empty() ? "" : ", allowed " + range_text(f));
       return 0;
     }

@@ -1,4 +1,5 @@
-// subvocal: reads the command line, runs one command, and is the only place where an error becomes an exit code.
+// subvocal: reads the command line, runs one command, and is the only place where an error becomes
+// an exit code.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
@@ -16,7 +17,9 @@
 
 namespace sv::cli {
 
-int thread_count(const Arguments& a) { return a.threads > 0 ? a.threads : omp_get_num_procs(); }
+int thread_count(const Arguments& a) {
+  return a.threads > 0 ? a.threads : omp_get_num_procs();
+}
 
 namespace {
 
@@ -34,14 +37,15 @@ constexpr Command kCommands[] = {
     {"describe", "one task, model, run or command key in full", "NAME", true, false, describe},
     {"train", "train a pack of seeds into a run folder", "CONFIG.toml", false, true, train},
     {"resume", "go on with an interrupted run, bit for bit", "RUN", true, false, resume},
-//X    {"eval", "accuracy and residual against test depth", "RUN", true, true, eval},
-//X    {"collect", "record states at named sites into HDF5 segments", "RUN", true, true, collect},
-//X    {"lens", "the model's own readout at every iteration and position", "RUN", true, true, lens},
-//X    {"probe", "linear probe of a named intermediate, with its controls", "RUN", true, true, probe},
-//X    {"patch", "activation patching between a run and its counterfactual", "RUN", true, true, patch},
-//X    {"dynamics", "residuals and trajectories of the state", "RUN", true, true, dynamics},
-//X    {"report", "one HTML file from a run folder's results", "RUN", true, false, report},
-//X    {"demo", "train, measure and report in one go", nullptr, false, true, demo},
+    // X    {"eval", "accuracy and residual against test depth", "RUN", true, true, eval},
+    // X    {"collect", "record states at named sites into HDF5 segments", "RUN", true, true,
+    // collect}, X    {"lens", "the model's own readout at every iteration and position", "RUN",
+    // true, true, lens}, X    {"probe", "linear probe of a named intermediate, with its controls",
+    // "RUN", true, true, probe}, X    {"patch", "activation patching between a run and its
+    // counterfactual", "RUN", true, true, patch}, X    {"dynamics", "residuals and trajectories of
+    // the state", "RUN", true, true, dynamics}, X    {"report", "one HTML file from a run folder's
+    // results", "RUN", true, false, report}, X    {"demo", "train, measure and report in one go",
+    // nullptr, false, true, demo},
 };
 
 /// Positional arguments: the first that is no key=value is the target.
@@ -53,17 +57,30 @@ void sort_positionals(const Command& command, const std::vector<std::string>& wo
     } else if (command.target != nullptr && a.target.empty()) {
       a.target = word;
     } else {
-      fail("'", word, "' is not understood; ", command.name, " takes ", command.target != nullptr ? command.target : "no target",
+      fail("'",
+           word,
+           "' is not understood; ",
+           command.name,
+           " takes ",
+           command.target != nullptr ? command.target : "no target",
            command.keys ? " and key=value" : "");
     }
   }
-  SV_CHECK(!command.target_needed || !a.target.empty(), "subvocal ", command.name, " needs ", command.target);
+  SV_CHECK(!command.target_needed || !a.target.empty(),
+           "subvocal ",
+           command.name,
+           " needs ",
+           command.target);
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"subvocal: train small latent reasoners, run them past their training depth, and see how their hidden "
-               "iterations encode answers"};
-  app.set_version_flag("--version", "subvocal " + build_info().version + " (" + build_info().commit.substr(0, 12) + ")");
+  CLI::App app{
+      "subvocal: train small latent reasoners, run them past their training depth, and see how "
+      "their hidden "
+      "iterations encode answers"};
+  app.set_version_flag(
+      "--version",
+      "subvocal " + build_info().version + " (" + build_info().commit.substr(0, 12) + ")");
   app.require_subcommand(1);
   app.fallthrough();
   Arguments a;
@@ -72,11 +89,17 @@ int run(int argc, char** argv) {
   const Command* chosen = nullptr;
   for (const Command& c : kCommands) {
     CLI::App* sub = app.add_subcommand(c.name, c.summary);
-    sub->add_option("words", words, c.target != nullptr ? std::string(c.target) + (c.keys ? " and key=value ..." : "") : "key=value ...")
+    sub->add_option("words",
+                    words,
+                    c.target != nullptr
+                        ? std::string(c.target) + (c.keys ? " and key=value ..." : "")
+                        : "key=value ...")
         ->type_name("");
-    sub->add_option("--out", a.out, "run folder (train, demo), output file (report) or folder (collect)");
+    sub->add_option(
+        "--out", a.out, "run folder (train, demo), output file (report) or folder (collect)");
     sub->add_option("--seeds", a.seeds, "seeds 0 .. N-1")->check(CLI::Range(1, 1024));
-    sub->add_option("--threads", a.threads, "threads; 0 = all cores; bits do not depend on it")->check(CLI::Range(0, 256));
+    sub->add_option("--threads", a.threads, "threads; 0 = all cores; bits do not depend on it")
+        ->check(CLI::Range(0, 256));
     sub->add_flag("--quiet", a.quiet, "no progress line");
     if (std::string(c.name) == "demo") {
       sub->add_flag("--quick", a.quick, "4x4 Sudoku, within a minute");
@@ -106,7 +129,9 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "subvocal: {}\n", e.what());
     return static_cast<int>(e.exit);
   } catch (const std::bad_alloc&) {
-    fmt::print(stderr, "subvocal: out of memory; make train.batch, model.width, seeds or data.test_size smaller\n");
+    fmt::print(stderr,
+               "subvocal: out of memory; make train.batch, model.width, seeds or data.test_size "
+               "smaller\n");
     return static_cast<int>(sv::Exit::environment);
   } catch (const std::exception& e) {
     fmt::print(stderr, "subvocal: {}\n", e.what());

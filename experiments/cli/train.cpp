@@ -33,10 +33,19 @@ int run_and_tell(Workbench& bench, RunFolder& run, const Arguments& a) {
   const TrainOutcome out = train_run(bench, run, thread_count(a), progress_of(a));
   run.finish(out.frozen.empty() ? "done" : "failed");
   const Spec& spec = bench.spec();
-  fmt::print("{}: {} seeds of {} ({} parameters each), {} steps of {}, {} training examples, depth {}, {:.1f} s{}\n", run.path(),
-             spec.seeds.size(), spec.model.name, out.model->params().count(), spec.train.steps, spec.train.batch,
-             bench.train_set().size(), spec.depth.train, out.seconds,
-             out.first_step > 0 ? fmt::format(" from step {}", out.first_step) : "");
+  fmt::print(
+      "{}: {} seeds of {} ({} parameters each), {} steps of {}, {} training examples, depth {}, "
+      "{:.1f} s{}\n",
+      run.path(),
+      spec.seeds.size(),
+      spec.model.name,
+      out.model->params().count(),
+      spec.train.steps,
+      spec.train.batch,
+      bench.train_set().size(),
+      spec.depth.train,
+      out.seconds,
+      out.first_step > 0 ? fmt::format(" from step {}", out.first_step) : "");
   if (!out.frozen.empty()) {
     fail_frozen(out.frozen, run.path());
   }
@@ -57,8 +66,10 @@ int train(const Arguments& a) {
   }
   Workbench bench(spec);
   bench.make_model();  // refuses impossible settings before a file is made
-  const std::string path = a.out.empty() ? run_path("runs", spec.task + "-" + spec.model.name) : a.out;
-  RunFolder run = RunFolder::create(path, run_start(a, spec), settings_toml(spec), settings_digest(spec));
+  const std::string path =
+      a.out.empty() ? run_path("runs", spec.task + "-" + spec.model.name) : a.out;
+  RunFolder run =
+      RunFolder::create(path, run_start(a, spec), settings_toml(spec), settings_digest(spec));
   return run_and_tell(bench, run, a);
 }
 

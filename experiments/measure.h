@@ -1,0 +1,81 @@
+// Measurements of a finished run: each runs a tool of interp, prints its table, writes <name>.h5
+// and its part of findings.json (contract: experiments/report/README.md).
+#pragma once
+#include <string>
+#include <vector>
+
+#include "core/progress.h"
+#include "experiments/spec.h"
+#include "interp/run.h"
+
+namespace sv {
+
+/// A finished run, opened for measuring.
+struct Measured {
+  Measured(const std::string& run_folder, int threads, bool untrained = false);
+
+  std::string folder;
+  std::string spec_digest;
+  Workbench bench;
+  std::unique_ptr<Reasoner> model;
+  int threads;
+
+  Provenance provenance() const { return {bench.spec().data.train_size, bench.spec().depth.train}; }
+  RunOptions run_options(int batch = 64) const { return {batch, threads}; }
+  /// Periods of the deepest training step.
+  int train_max() const { return bench.train_depth().max; }
+  /// Same architecture, same seeds, no training: the null of every measurement.
+  std::unique_ptr<Reasoner> untrained() const { return bench.make_model(); }
+};
+
+/// A named group of the pack: the models of one kind, controls apart.
+struct Group {
+  std::string name;
+  std::vector<int> models;  // places in the pack
+  std::vector<uint64_t> seeds;
+};
+std::vector<Group> groups_of(const Spec& spec);
+
+struct DepthMeasure {
+  std::vector<int> depths;        // periods; empty: the run's depth.test
+  Halt halt;                      // none: no halting table
+  const Dataset* data = nullptr;  // nullptr: the run's held-out set
+  std::string label;              // of other data, in the printed table
+  bool untrained = false;
+};
+/// One line of the printed summary of a group: exact accuracy at a depth with its interval.
+struct DepthHeadline {
+  std::string group;
+  std::vector<uint64_t> seeds;
+  std::vector<int> depths;
+  std::vector<std::vector<double>> exact;     // (seed, depth)
+  std::vector<std::vector<double>> accuracy;  // (seed, depth)
+};
+std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& what);
+
+void measure_lens(Measured& run, int examples, int depth);
+
+struct ProbeMeasure {
+  std::string target;
+  std::string site = "loop.*.state_out";
+  int examples = 1024;
+  int depth = 0;
+  double train_share = 0.7;
+  double ridge = 1.0;
+};
+/// Returns the sentences worth repeating ("marks of round 1 are read best after loop 1: 97.3 %,
+/// ...").
+std::vector<std::string> measure_probe(Measured& run, const ProbeMeasure& what);
+
+struct PatchMeasure {
+  std::vector<std::string> modes = {"at", "window", "clamp"};
+  std::string site = "loop.*.state_out";
+  int window = 2;
+  int pairs = 64;
+  int depth = 0;
+};
+std::vector<std::string> measure_patch(Measured& run, const PatchMeasure& what);
+
+void measure_dynamics(Measured& run, int examples, int trajectories, int depth);
+
+}  // namespace sv

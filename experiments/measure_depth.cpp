@@ -1,0 +1,214 @@
+// Accuracy and fixed-point residual against test depth, by group, with intervals over seeds and
+// items.
+#include <fmt/format.h>
+
+#include "experiments/findings.h"
+#include "interp/evaluate.h"
+
+namespace sv {
+
+using nlohmann::json;
+
+namespace {
+
+json group_json(const Group& g, const DepthCurves& c) {
+  const Grid exact = rows_of(c.exact, g.models);
+  const Grid accuracy = rows_of(c.accuracy, g.models);
+  const Grid residual = rows_of(c.residual, g.models);
+  json items_exact = json::array();
+  json items_accuracy = json::array();
+  for (const int m : g.models) {
+    items_exact.push_back(json_of(c.exact_item_interval[static_cast<size_t>(m)]));
+    items_accuracy.push_back(json_of(c.accuracy_item_interval[static_cast<size_t>(m)]));
+  }
+  return {{"name", g.name},
+          {"seeds", g.seeds},
+          {"items", c.evidence.items},
+          {"exact", json_of(exact)},
+          {"accuracy", json_of(accuracy)},
+          {"residual", json_of(residual)},
+          {"exact_interval", json_of(column_intervals(exact))},
+          {"accuracy_interval", json_of(column_intervals(accuracy))},
+          {"residual_interval", json_of(column_intervals(residual))},
+          {"exact_item_interval", items_exact},
+          {"accuracy_item_interval", items_accuracy}};
+}
+
+/// Curves by difficulty of the first group: of positions where the task grades them, else of
+/// examples.
+json difficulty_json(const Group& g, const DepthCurves& c) {
+  json out = json::array();
+  const auto& curves =
+      c.by_position_difficulty.empty() ? c.by_difficulty : c.by_position_difficulty;
+  for (const DifficultyCurve& d : curves) {
+    const Grid accuracy = rows_of(d.accuracy, g.models);
+    out.push_back({{"difficulty", d.difficulty},
+                   {"accuracy", json_of(accuracy)},
+                   {"seeds", g.seeds},
+                   {"items", d.items},
+                   {"interval", json_of(column_intervals(accuracy))},
+                   {"group", g.name}});
+  }
+  return out;
+}
+
+void write_file(const Measured& run, const DepthCurves& c) {
+  H5Writer file = results_file(run, "depth");
+  put_axis(file, "model", run.bench.spec().seeds, "seed of the model");
+  put_axis(file, "depth", c.depths, "test depth in schedule periods");
+  put_grid(file, "accuracy", {"model", "depth"}, c.accuracy, "share of answers that are right");
+  put_grid(file, "exact", {"model", "depth"}, c.exact, "share of examples with every answer right");
+  put_grid(file,
+           "residual",
+           {"model", "depth"},
+           c.residual,
+           "relative change of the state, mean over items");
+  file.publish(run.folder + "/depth.h5");
+}
+
+void print_table(const std::vector<Group>& groups,
+                 const DepthCurves& c,
+                 const Provenance& trained,
+                 const std::string& data) {
+  fmt::print("accuracy against test depth on {} {} ({} training examples, trained at depth {}){}\n",
+             c.evidence.items,
+             data,
+             trained.train_items,
+             trained.train_depth,
+             c.evidence.exploratory ? ", exploratory: fewer than 10 seeds" : "");
+  fmt::print("{:<16}{:>6}", "group", "depth");
+  fmt::print("{:>12}{:>20}{:>12}{:>12}   exact by seed\n",
+             "exact",
+             "95 % over seeds",
+             "tokens",
+             "residual");
+  for (const Group& g : groups) {
+    const Grid exact = rows_of(c.exact, g.models);
+    const std::vector<double> mean = column_means(exact);
+    const std::vector<double> tokens = column_means(rows_of(c.accuracy, g.models));
+    const std::vector<double> residual = column_means(rows_of(c.residual, g.models));
+    const std::vector<Interval> interval = column_intervals(exact);
+    for (size_t d = 0; d < c.depths.size(); ++d) {
+      fmt::print("{:<16}{:>6}{:>11.1f}%{:>20}{:>11.1f}%{:>12.4f}  ",
+                 d == 0 ? g.name : "",
+                 c.depths[d],
+                 100 * mean[d],
+                 fmt::format("[{:.1f}, {:.1f}]", 100 * interval[d].low, 100 * interval[d].high),
+                 100 * tokens[d],
+                 residual[d]);
+      for (const auto& row : exact) {
+        fmt::print(" {:.1f}", 100 * row[d]);
+      }
+      fmt::print("\n");
+    }
+  }
+}
+
+void print_difficulty(const Group& g, const DepthCurves& c, const std::string& name) {
+  if (c.by_difficulty.size() < 2) {
+    return;
+  }
+  fmt::print("token accuracy of {} by difficulty ({}); examples behind each in brackets\n{:<16}",
+             g.name,
+             name,
+             "depth");
+  for (const DifficultyCurve& d : c.by_difficulty) {
+    fmt::print("{:>14}", fmt::format("{} [{}]", d.difficulty, d.items));
+  }
+  fmt::print("\n");
+  for (size_t r = 0; r < c.depths.size(); ++r) {
+    fmt::print("{:<16}", c.depths[r]);
+    for (const DifficultyCurve& d : c.by_difficulty) {
+      fmt::print("{:>13.1f}%", 100 * column_means(rows_of(d.accuracy, g.models))[r]);
+    }
+    fmt::print("\n");
+  }
+}
+
+void measure_halting(Measured& run,
+                     const DepthMeasure& what,
+                     const Dataset& data,
+                     const std::string& rule_name) {
+  HaltOptions o;
+  o.rule = what.halt;
+  o.max_depth = what.depths.back();
+  o.run = run.run_options();
+  o.trained = run.provenance();
+  const HaltResult h = evaluate_halting(*run.model, data, o);
+  fmt::print("halting by {}: stops after {} updates at most\n{:<8}{:>10}{:>10}{:>14}{:>10}\n",
+             rule_name,
+             h.max_updates,
+             "seed",
+             "exact",
+             "tokens",
+             "mean updates",
+             "saved");
+  for (size_t m = 0; m < h.exact.size(); ++m) {
+    fmt::print("{:<8}{:>9.1f}%{:>9.1f}%{:>14.2f}{:>9.1f}%\n",
+               h.evidence.seeds[m],
+               100 * h.exact[m],
+               100 * h.accuracy[m],
+               h.mean_updates[m],
+               100 * h.saved[m]);
+  }
+  fmt::print("row updates left out of the computation: {:.1f} %\n", 100 * h.work_saved);
+  json value = {{"depths", h.updates},
+                {"count", json_of(h.count)},
+                {"seeds", h.evidence.seeds},
+                {"rule", rule_name}};
+  save_part(run, "halting", std::move(value));
+}
+
+}  // namespace
+
+std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& asked) {
+  DepthMeasure what = asked;
+  if (what.depths.empty()) {
+    what.depths = run.bench.spec().depth.test;
+  }
+  std::sort(what.depths.begin(), what.depths.end());
+  const int limit = run.model->schedule().max_updates;
+  if (limit > 0) {
+    std::erase_if(what.depths, [&](int d) { return d * run.model->schedule().period() > limit; });
+    SV_CHECK(
+        !what.depths.empty(), "this model has ", limit, " updates; depth.test asks only for more");
+  }
+  const Dataset& data = what.data != nullptr ? *what.data : run.bench.test_set();
+  EvaluateOptions o;
+  o.depths = what.depths;
+  o.run = run.run_options();
+  o.trained = run.provenance();
+  const DepthCurves c = evaluate(*run.model, data, o);
+  const std::vector<Group> groups = groups_of(run.bench.spec());
+  print_table(groups, c, o.trained, what.label.empty() ? "held-out examples" : what.label);
+  print_difficulty(groups.front(), c, data.task().spec().difficulty);
+  if (what.data == nullptr && !what.untrained) {
+    json value = {{"depths", c.depths},
+                  {"interval_method", "95 % bootstrap over seeds"},
+                  {"groups", json::array()},
+                  {"by_difficulty", difficulty_json(groups.front(), c)}};
+    for (const Group& g : groups) {
+      value["groups"].push_back(group_json(g, c));
+    }
+    save_part(run, "depth", std::move(value));
+    write_file(run, c);
+  }
+  if (what.halt.kind != Halt::Kind::none) {
+    const char* names[] = {
+        "none", "relative state change", "logit divergence", "entropy change", "the learned score"};
+    measure_halting(
+        run,
+        what,
+        data,
+        fmt::format(
+            "{} (threshold {})", names[static_cast<int>(what.halt.kind)], what.halt.threshold));
+  }
+  std::vector<DepthHeadline> out;
+  for (const Group& g : groups) {
+    out.push_back(
+        {g.name, g.seeds, c.depths, rows_of(c.exact, g.models), rows_of(c.accuracy, g.models)});
+  }
+  return out;
+}
+
+}  // namespace sv
