@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,14 @@ class Task {
   virtual Example example(Split split, uint64_t seed, uint64_t index) const = 0;
   /// Number of examples of a finite split, or -1 when it is generated without end.
   virtual int64_t count(Split) const { return -1; }
+  /// A neighbour of the example of the same layout that differs in one thing the answer depends on,
+  /// for patching one run with the other: digits renamed, one edge or bit changed. A pure function
+  /// of its arguments; nothing for a task, or an example, that has none.
+  virtual std::optional<Example> counterfactual(const Example&,
+                                                uint64_t /*seed*/,
+                                                uint64_t /*index*/) const {
+    return std::nullopt;
+  }
   /// How a symbol is written in tables and in the report.
   virtual std::string token_text(int id) const = 0;
   virtual std::string answer_text(int id) const { return token_text(id); }

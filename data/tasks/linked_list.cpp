@@ -24,6 +24,38 @@ class LinkedList final : public TaskOf<Pointers> {
     spec_.max_difficulty = nodes_ - 1;
   }
   std::string token_text(int id) const override { return std::to_string(id); }
+  /// One node with a successor points to the head of another list instead: the number of lists
+  /// stays. A single list has no such neighbour.
+  std::optional<Example> counterfactual(const Example& e,
+                                        uint64_t seed,
+                                        uint64_t index) const override {
+    Pointers next(e.tokens.begin(), e.tokens.end());
+    std::vector<bool> head(next.size(), true);
+    std::vector<std::pair<int, int>> edges;  // node, new successor
+    for (int i = 0; i < nodes_; ++i) {
+      const int to = next[static_cast<size_t>(i)];
+      if (to != i) {
+        head[static_cast<size_t>(to)] = false;
+      }
+    }
+    for (int i = 0; i < nodes_; ++i) {
+      for (int h = 0; next[static_cast<size_t>(i)] != i && h < nodes_; ++h) {
+        if (head[static_cast<size_t>(h)] &&
+            e.targets[static_cast<size_t>(h)] != e.targets[static_cast<size_t>(i)]) {
+          edges.emplace_back(i, h);
+        }
+      }
+    }
+    if (edges.empty()) {
+      return std::nullopt;
+    }
+    const Rng rng(seed, stream_of("counterfactual.linked_list"), index);
+    const auto [node, to] = edges[rng.below(0, static_cast<uint32_t>(edges.size()))];
+    next[static_cast<size_t>(node)] = to;
+    Example out = work_out(next);
+    out.canonical = canonical(next);
+    return out;
+  }
   std::vector<std::string> notes() const override {
     return {"train and test: 2 to 4 lists a graph; ood: one list through all nodes"};
   }

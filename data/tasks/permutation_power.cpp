@@ -26,6 +26,25 @@ class PermutationPower final : public TaskOf<Permutation> {
     spec_.max_difficulty = nodes_;
   }
   std::string token_text(int id) const override { return std::to_string(id); }
+  /// Two nodes change images; a permutation of one cycle has no such neighbour in its split.
+  std::optional<Example> counterfactual(const Example& e,
+                                        uint64_t seed,
+                                        uint64_t index) const override {
+    RngCursor rng(Rng(seed, stream_of("counterfactual.permutation_power"), index));
+    const Permutation f(e.tokens.begin(), e.tokens.end());
+    for (int attempt = 0; attempt < 64; ++attempt) {
+      const auto i = rng.below(static_cast<uint32_t>(nodes_));
+      const auto j = rng.below(static_cast<uint32_t>(nodes_));
+      Permutation g = f;
+      std::swap(g[i], g[j]);
+      if (i != j && (cycle_length(f, 0) == nodes_) == (cycle_length(g, 0) == nodes_)) {
+        Example out = work_out(g);
+        out.canonical = canonical(g);
+        return out;
+      }
+    }
+    return std::nullopt;
+  }
   std::vector<std::string> notes() const override {
     return {
         "train and test: every permutation but those of one cycle; ood: one cycle through all "

@@ -30,6 +30,17 @@ class PrefixParity final : public TaskOf<Bits> {
     }
   }
   std::string token_text(int id) const override { return std::to_string(id); }
+  /// One bit flips, and with it every parity from there on.
+  std::optional<Example> counterfactual(const Example& e,
+                                        uint64_t seed,
+                                        uint64_t index) const override {
+    Bits bits(e.tokens.begin(), e.tokens.begin() + e.length);
+    const Rng rng(seed, stream_of("counterfactual.prefix_parity"), index);
+    bits[rng.below(0, static_cast<uint32_t>(e.length))] ^= 1;
+    Example out = work_out(bits);
+    out.canonical = canonical(bits);
+    return out;
+  }
 
  protected:
   std::optional<Bits> draw(RngCursor& rng, bool ood) const override {

@@ -53,6 +53,35 @@ class Sudoku final : public TaskOf<Puzzle> {
     return sudoku_canonical(rules_, grid);
   }
 
+  /// Two digits that some blank cell answers change names, everywhere: layout, difficulty and all
+  /// other digits stay.
+  std::optional<Example> counterfactual(const Example& e,
+                                        uint64_t seed,
+                                        uint64_t index) const override {
+    std::vector<int32_t> digits;
+    for (int32_t v = 0; v < rules_.side; ++v) {
+      if (std::find(e.targets.begin(), e.targets.end(), v) != e.targets.end()) {
+        digits.push_back(v + 1);
+      }
+    }
+    if (digits.size() < 2) {
+      return std::nullopt;
+    }
+    RngCursor rng(Rng(seed, stream_of("counterfactual.sudoku"), index));
+    rng.shuffle(digits);
+    Puzzle p;
+    for (size_t cell = 0; cell < e.tokens.size(); ++cell) {
+      const int32_t v = e.tokens[cell];
+      p.clues[cell] = static_cast<uint8_t>(v == digits[0]   ? digits[1]
+                                           : v == digits[1] ? digits[0]
+                                                            : v);
+    }
+    Example out = work_out(p);
+    out.difficulty = e.difficulty;  // a rating is the puzzle's, not its digits'
+    out.canonical = e.canonical;
+    return out;
+  }
+
   std::vector<std::string> notes() const override {
     std::vector<std::string> notes{rules_.side == 4
                                        ? "4x4: 48 of the 288 complete grids (2 of 12 up to "
