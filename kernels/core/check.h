@@ -1,6 +1,5 @@
 // Checks that throw with values: every error a caller can cause is an sv::Error.
 #pragma once
-#include <source_location>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -25,7 +24,10 @@ std::string concat(const Args&... args) {
   static_cast<void>((out << ... << args));
   return out.str();
 }
-[[noreturn]] void fail_check(const char* expression, const std::string& values, std::source_location where);
+[[noreturn]] void fail_check(const char* expression,
+                             const std::string& values,
+                             const char* file,
+                             int line);
 }  // namespace detail
 
 /// Throws an sv::Error built from the streamed arguments: `fail("no task '", name, "'")`.
@@ -37,22 +39,23 @@ template <class... Args>
 }  // namespace sv
 
 /// Throws unless `condition` holds; the further arguments are streamed into the message.
-#define SV_CHECK(condition, ...)                                                     \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      ::sv::detail::fail_check(#condition, ::sv::detail::concat(__VA_ARGS__),        \
-                               std::source_location::current());                     \
-    }                                                                                \
+#define SV_CHECK(condition, ...)                                                                   \
+  do {                                                                                             \
+    if (!(condition)) {                                                                            \
+      ::sv::detail::fail_check(#condition, ::sv::detail::concat(__VA_ARGS__), __FILE__, __LINE__); \
+    }                                                                                              \
   } while (false)
 
 /// Throws unless a == b and prints both values.
-#define SV_CHECK_EQ(a, b, ...)                                                                      \
-  do {                                                                                              \
-    const auto& sv_a_ = (a);                                                                        \
-    const auto& sv_b_ = (b);                                                                        \
-    if (!(sv_a_ == sv_b_)) {                                                                        \
-      ::sv::detail::fail_check(#a " == " #b,                                                        \
-                               ::sv::detail::concat(sv_a_, " vs ", sv_b_, " " __VA_OPT__(, ) __VA_ARGS__), \
-                               std::source_location::current());                                    \
-    }                                                                                               \
+#define SV_CHECK_EQ(a, b, ...)                                                        \
+  do {                                                                                \
+    const auto& sv_a_ = (a);                                                          \
+    const auto& sv_b_ = (b);                                                          \
+    if (!(sv_a_ == sv_b_)) {                                                          \
+      ::sv::detail::fail_check(                                                       \
+          #a " == " #b,                                                               \
+          ::sv::detail::concat(sv_a_, " vs ", sv_b_, " " __VA_OPT__(, ) __VA_ARGS__), \
+          __FILE__,                                                                   \
+          __LINE__);                                                                  \
+    }                                                                                 \
   } while (false)
