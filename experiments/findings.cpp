@@ -93,7 +93,9 @@ json current(const Measured& run, const std::string& path) {
 void save_part(const Measured& run, const std::string& part, json value) {
   const std::string path = run.folder + "/findings.json";
   json doc = current(run, path);
-  doc[part] = std::move(value);
+  const size_t dot = part.find('.');
+  json& slot = dot == std::string::npos ? doc[part] : doc[part.substr(0, dot)][part.substr(dot + 1)];
+  slot = std::move(value);
   write(path, doc);
 }
 

@@ -9,7 +9,7 @@
 
 namespace sv {
 
-/// Replaces one part of the run's findings.json, keeping the others; the head (task, seeds, groups)
+/// Replaces one part ("depth", "dynamics.halting") of the run's findings.json, keeping the others; the head (task, seeds, groups)
 /// is rewritten. A findings.json of another spec digest is replaced whole.
 void save_part(const Measured& run, const std::string& part, nlohmann::json value);
 /// Appends or replaces the entry of the list `part` whose `key` fields equal those of `value`.

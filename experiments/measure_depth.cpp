@@ -156,7 +156,7 @@ void measure_halting(Measured& run,
                 {"count", json_of(h.count)},
                 {"seeds", h.evidence.seeds},
                 {"rule", rule_name}};
-  save_part(run, "halting", std::move(value));
+  save_part(run, "dynamics.halting", std::move(value));
 }
 
 }  // namespace
