@@ -1,0 +1,40 @@
+#!/bin/sh
+# The exit codes of ./run that need no build: 2 for what it does not know, 3 where the machine lacks something.
+run=$1
+failed=0
+folder=$(mktemp -d) || exit 1
+trap 'rm -rf "$folder"' EXIT
+
+expect() {  # expect CODE TEXT COMMAND...: exit code, and a text in the output
+  code=$1 text=$2
+  shift 2
+  "$@" >"$folder/out" 2>&1
+  got=$?
+  if [ "$got" -ne "$code" ] || ! grep -q -e "$text" "$folder/out"; then
+    echo "FAILED: $* gave exit $got, expected $code and '$text'; it said:"
+    cat "$folder/out"
+    failed=1
+  fi
+}
+
+expect 0 'usage:' sh "$run"
+expect 0 'usage:' sh "$run" --help
+expect 2 "no verb 'tset'" sh "$run" tset
+expect 2 "not '--fast'" sh "$run" demo --fast
+expect 2 'one of --quick and --full' sh "$run" demo --quick --full
+expect 2 "no build preset 'cuba'" sh "$run" build cuba
+expect 3 'no CUDA kernels yet' sh "$run" gpu-check
+
+# A system that has no package installed: the list is printed, nothing is installed, exit 3.
+printf '#!/bin/sh\nexit 1\n' >"$folder/dpkg-query"
+printf '#!/bin/sh\ntouch "%s/called"\n' "$folder" >"$folder/apt-get"
+chmod +x "$folder/dpkg-query" "$folder/apt-get"
+if grep -qE '^ID="?(debian|ubuntu)"?$' /etc/os-release 2>/dev/null; then
+  expect 3 'missing packages: cmake ninja-build g++' env PATH="$folder:$PATH" sh "$run" demo --no-install
+  expect 3 'chromium\|python3-h5py' env PATH="$folder:$PATH" sh "$run" --no-install test
+fi
+if [ -e "$folder/called" ]; then
+  echo 'FAILED: apt-get was called in spite of --no-install'
+  failed=1
+fi
+exit $failed
