@@ -65,8 +65,9 @@ Halting::Halting(const Halt& rule,
   live_.assign(cells, 1);
   live_count_.assign(static_cast<size_t>(models), static_cast<int>(batch_));
   for (int m = 0; m < model.models(); ++m) {
-    if (out.depth[static_cast<size_t>(m)] == 0) {
+    if (out.depth[static_cast<size_t>(m)] == 0) {  // not a model of this run
       live_count_[static_cast<size_t>(m)] = 0;
+      std::fill_n(live_.begin() + m * batch_, batch_, uint8_t{0});
     }
   }
   original_.resize(cells);

@@ -315,6 +315,11 @@ Var TapSession::fire(Tape& tape, const Site& site, Var x) {
   return x;
 }
 
+bool TapSession::runs(const Tap& tap, int m) const {
+  const bool listed = base_.empty() || std::find(base_.begin(), base_.end(), m) != base_.end();
+  return listed && wanted(tap.select.models, m);
+}
+
 void TapSession::check(std::span<const int> steps,
                        std::span<const int> readouts,
                        std::span<const int> halts) const {
@@ -325,7 +330,9 @@ void TapSession::check(std::span<const int> steps,
     int64_t unreached = 0;
     for (const Site& site : resolved.sites) {
       if (site.phase == Phase::encode) {
-        expected += chosen(tap.select.models, models_) * chosen(tap.select.items, batch_);
+        for (int m = 0; m < models_; ++m) {
+          expected += runs(tap, m) ? chosen(tap.select.items, batch_) : 0;
+        }
         continue;
       }
       for (size_t r = static_cast<size_t>(first_r_) + 1; r < resolved.updates.size(); ++r) {
@@ -341,7 +348,7 @@ void TapSession::check(std::span<const int> steps,
               readouts[r * static_cast<size_t>(models_) + static_cast<size_t>(m)] != 0;
           const bool halt_read =
               halts[r * static_cast<size_t>(models_) + static_cast<size_t>(m)] != 0;
-          for (int b = 0; wanted(tap.select.models, m) && b < batch_; ++b) {
+          for (int b = 0; runs(tap, m) && b < batch_; ++b) {
             if (!wanted(tap.select.items, b)) {
               continue;
             }

@@ -125,6 +125,8 @@ class TapSession {
   };
   bool matches(size_t tap, const Site& site) const;
   Var write(Tape& tape, const Tap& tap, const Site& site, Var x);
+  /// Model m is part of the run and selected by the tap.
+  bool runs(const Tap& tap, int m) const;
 
   const Taps& taps_;
   const Schedule& schedule_;

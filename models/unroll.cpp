@@ -79,10 +79,11 @@ class Loop {
   void step_recorded(int r);
   void step_plain(int r);
   void step_checkpointed(int r0, int r1);
-  void detach_before(int r);
+  void detach_after(int r);
   void keep_state();
   void measure_change(const Tape& tape, int r, const State& after);
-  void finish_update(int r);
+  void finish_update(int r, int made);
+  void save_state(int r);
   Readout read_out(Tape& tape, int r, std::span<const int> models);
   void note(std::vector<int>& where, int r, std::span<const int> models) const;
   int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
@@ -246,7 +247,7 @@ bool Loop::gradient_at(int r) const {
 /// finishes.
 int Loop::segment_end(int r) const {
   for (int end = r + 1; end < last_r_; ++end) {
-    bool stop = end - r >= plan_.gradient.k ||
+    bool stop = end - r >= plan_.gradient.k || plan_.save.residual ||
                 std::binary_search(plan_.save.states.begin(), plan_.save.states.end(), end) ||
                 plan_.on_update;
     for (int m = 0; m < model_.models(); ++m) {
@@ -287,30 +288,30 @@ Readout Loop::read_out(Tape& tape, int r, std::span<const int> models) {
   return y;
 }
 
-/// last_k: models whose first gradient-carrying update is r read their state as a constant.
-void Loop::detach_before(int r) {
+/// last_k: models for which update r carries no gradient go on from their state as a constant.
+/// Their update is recorded only because a neighbour's is; alone it would be a plain one.
+void Loop::detach_after(int r) {
   const int64_t reach = gradient_reach();
-  const auto starts = [&](int m) { return depth_of(m) - reach + 1 == r; };
+  const auto ends = [&](int m) { return depth_of(m) - reach >= r; };
   bool some = false;
   for (int m = 0; m < model_.models(); ++m) {
-    some = some || starts(m);
+    some = some || ends(m);
   }
   if (!some) {
     return;
   }
   bool any = false;
-  const std::span<const int> keep = models_where([&](int m) { return !starts(m); }, any);
+  const std::span<const int> keep = models_where([&](int m) { return !ends(m); }, any);
   for (int p = 0; p < parts(); ++p) {
     const Var x = h_[p];
     if (!any || !x.needs_grad()) {
       h_[p] = tape_.constant(x.value());
       continue;
     }
-    const std::span<const int> outer = tape_.ctx.models;
     tape_.ctx.models = keep;
     h_[p] = tape_.alias(x);
     tape_.record(h_[p], [=](Tape& t, const Tensor& dy) { ops::put(t.ctx, dy, t.grad_into(x)); });
-    tape_.ctx.models = outer;
+    tape_.ctx.models = base_;
   }
 }
 
@@ -360,6 +361,7 @@ void Loop::step_recorded(int r) {
   h_ = after;
   kept_ = false;
   tape_.ctx.models = base_;
+  detach_after(r);
 }
 
 /// Updates r0 .. r1 as one recomputed segment.
@@ -394,39 +396,46 @@ void Loop::step_checkpointed(int r0, int r1) {
   State after;
   std::copy_n(out.begin(), n, after.part.begin());
   keep_finished(h_, after, parts(), active_);
+  measure_change(tape_, r1, after);
   h_ = after;
   kept_ = false;
   tape_.ctx.models = base_;
 }
 
-/// Everything that looks at the state after update r: residual, readouts, observer, halting, saved
-/// states.
-void Loop::finish_update(int r) {
-  ++out_.updates_run;
+/// Keeps the state after update r if the plan asks for it.
+void Loop::save_state(int r) {
+  if (!std::binary_search(plan_.save.states.begin(), plan_.save.states.end(), r)) {
+    return;
+  }
+  State saved = h_;
+  for (int p = 0; kept_ && p < parts(); ++p) {
+    saved[p] = tape_.constant(copy_of(tape_.arena(), h_[p].value()));
+  }
+  out_.states.emplace_back(r, saved);
+}
+
+/// Everything that looks at the state after update r, the last of the `made` ones before it:
+/// residual, readouts, observer, halting, saved states.
+void Loop::finish_update(int r, int made) {
+  out_.updates_run += made;
   const int64_t live_models =
       active_.empty() ? model_.models() : static_cast<int64_t>(active_.size());
-  out_.row_updates += live_models * in_.batch();
+  out_.row_updates += made * live_models * in_.batch();
   if (out_.residual) {
     const Tensor row = out_.residual.slice(r - first_r() - 1, 1);
     std::memcpy(row.data, change_MB_.data, row.bytes());
   }
-  if (std::binary_search(plan_.save.states.begin(), plan_.save.states.end(), r)) {
-    State saved = h_;
-    for (int p = 0; kept_ && p < parts(); ++p) {
-      saved[p] = tape_.constant(copy_of(tape_.arena(), h_[p].value()));
-    }
-    out_.states.emplace_back(r, saved);
-  }
+  save_state(r);
   const bool keep = !plan_.on_update && !halting_;
   const Arena::Mark mark = tape_.arena().mark();
   bool any = false;
   const bool score = halting_ && halting_->scores_at(r);
   const std::span<const int> readers =
       models_where([&](int m) { return listed(active_, m) && (score || read_out_at(r, m)); }, any);
-  if (keep) {
-    if (any) {
-      out_.readouts.push_back(read_out(tape_, r, readers));
-    }
+  if (keep && any) {
+    out_.readouts.push_back(read_out(tape_, r, readers));
+    // Its records refer to the state, so the next plain update must not write over it.
+    kept_ = kept_ && !tape_.recording();
     return;
   }
   Tape tape(tape_.ctx, false);
@@ -434,7 +443,7 @@ void Loop::finish_update(int r) {
   if (plan_.on_update) {
     plan_.on_update({r, active_, h_, y.logits.value(), change_MB_});
   }
-  if (halting_ && score) {
+  if (score) {
     active_stale_ =
         halting_->decide(tape, r, r == last_r_, active_, y, change_MB_, in_, out_, h_) ||
         active_stale_;
@@ -452,7 +461,9 @@ void Loop::run() {
   if (plan_.halt.kind != Halt::Kind::none) {
     SV_CHECK(plan_.gradient.kind == Gradient::Kind::none,
              "rows halt in inference only; training draws its depth");
-    const bool compact = taps_ == nullptr && !plan_.on_update;
+    // Whoever looks at rows of the batch must find them at their places.
+    const bool compact =
+        taps_ == nullptr && !plan_.on_update && !plan_.save.residual && plan_.save.states.empty();
     keep_state();
     halting_ = std::make_unique<Halting>(plan_.halt, model_, tape_, in_, out_, h_, compact);
     if (taps_ != nullptr) {
@@ -467,16 +478,13 @@ void Loop::run() {
         tape_.arena(), {last_r_ - first_r(), models, in_.batch()}, model_.params().dtype());
     out_.residual.zero();
   }
-  if (std::binary_search(plan_.save.states.begin(), plan_.save.states.end(), first_r())) {
-    out_.states.emplace_back(first_r(), h_);
-  }
+  save_state(first_r());
   for (int r = first_r(); r < last_r_ && !(halting_ && halting_->all_done());) {
     int end = r + 1;
     update_active(end);
     if (!gradient_at(end)) {
       step_plain(end);
     } else {
-      detach_before(end);
       if (plan_.gradient.kind == Gradient::Kind::checkpoint) {
         end = segment_end(r);
         step_checkpointed(r + 1, end);
@@ -484,7 +492,7 @@ void Loop::run() {
         step_recorded(end);
       }
     }
-    finish_update(end);
+    finish_update(end, end - r);
     r = end;
     active_stale_ =
         active_stale_ || std::find(out_.depth.begin(), out_.depth.end(), r) != out_.depth.end();

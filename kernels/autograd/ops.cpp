@@ -208,7 +208,9 @@ Var concat(Tape& tape, Var a, Var b) {
       a.shape().with(-1, a.shape()[-1] + b.shape()[-1]), a.value().dtype, any_grad({a, b}));
   ops::concat(tape.ctx, a.value(), b.value(), y.value());
   tape.record(y, [=](Tape& t, const Tensor& dy) {
-    ops::concat_vjp(t.ctx, dy, t.grad_into(a), t.grad_into(b));
+    const Grad da = t.grad_into(a);  // a and b may be one value: the first to be written overwrites
+    const Grad db = t.grad_into(b);
+    ops::concat_vjp(t.ctx, dy, da, db);
   });
   return y;
 }

@@ -1,0 +1,278 @@
+#include "models/model_fixture.h"
+
+#include <algorithm>
+
+#include "core/rng.h"
+#include "kernels/autograd/ops.h"
+
+namespace sv::models_test {
+
+namespace {
+
+/// z_L <- tanh(A z_L + z_H + e), z_H <- tanh(B z_H + z_L).
+class TwoLevel : public Reasoner {
+ public:
+  TwoLevel(const std::vector<uint64_t>& seeds, DType dtype) : Reasoner(seeds, dtype) {
+    schedule_.parts = {"z_L", "z_H"};
+    schedule_.writes = {0, 0, 1};
+    schedule_.index = {"round", "inner"};
+    schedule_.inner = {3};
+    table_ = params_.add("embed", {4, kWidth}, Init::normal(0.7));
+    low_ = params_.add("low", {kWidth, kWidth}, Init::normal(0.4), true);
+    high_ = params_.add("high", {kWidth, kWidth}, Init::normal(0.4), true);
+    head_ = params_.add("head", {3, kWidth}, Init::normal(0.4), true);
+  }
+  const Schedule& schedule() const override { return schedule_; }
+  std::vector<Site> sites() const override {
+    std::vector<Site> out = {{Phase::encode, Point::encoded}, {Phase::readout, Point::logits}};
+    for (int part = 0; part < 2; ++part) {
+      out.push_back({Phase::loop, Point::state_in, -1, 0, part});
+      out.push_back({Phase::loop, Point::state_out, -1, 0, part});
+    }
+    return out;
+  }
+  Var encode(Pass& pass, const Inputs& in) override {
+    return pass.tap(Point::encoded,
+                    ad::embed(pass.tape, in.tokens, pass.param(table_), in.batch()));
+  }
+  State init(Pass& pass, const Inputs&, Var e) override {
+    Tensor zero = make_tensor(pass.tape.arena(), e.shape(), e.value().dtype);
+    zero.zero();
+    return {{e, pass.tape.constant(zero)}};
+  }
+  State step(Pass& pass, const Inputs&, const State& h, Var e) override {
+    Tape& t = pass.tape;
+    const auto act = [&](Var x) { return ad::activate(t, ops::Activation::tanh, x); };
+    if (schedule_.part_of(pass.r) == 0) {
+      const Var mixed = ad::add(t, ad::matmul(t, h[0], pass.param(low_)), ad::add(t, h[1], e));
+      return {{act(mixed), h[1]}};
+    }
+    return {{h[0], act(ad::add(t, ad::matmul(t, h[1], pass.param(high_)), h[0]))}};
+  }
+  Var readout(Pass& pass, const Inputs&, const State& h, Var) override {
+    const Var both = ad::add(pass.tape, h[0], h[1]);
+    return pass.tap(Point::logits, ad::matmul(pass.tape, both, pass.param(head_)));
+  }
+
+ private:
+  static constexpr int kWidth = 6;
+  Schedule schedule_;
+  ParamId table_, low_, high_, head_;
+};
+
+ModelSettings base_model() {
+  ModelSettings s;
+  s.width = 8;
+  s.heads = 2;
+  s.hidden = 6;
+  return s;
+}
+
+template <class F>
+Setting changed(const std::string& name, F&& change) {
+  Setting out{name, base_model()};
+  change(out.model);
+  return out;
+}
+
+std::vector<double> numbers_of(const Tensor& x, int m) {
+  std::vector<double> out;
+  with_float(x.dtype, [&]<class T>() {
+    const Tensor mine = x.slice(m, 1);
+    out.assign(mine.as<T>(), mine.as<T>() + mine.numel());
+  });
+  return out;
+}
+
+}  // namespace
+
+TaskSpec tiny_task() {
+  TaskSpec task;
+  task.name = "tiny";
+  task.positions = 5;
+  task.vocab = 4;
+  task.answers = 3;
+  task.coordinates = {{"column", 3, {0, 1, 2, 0, 1}}};
+  return task;
+}
+
+std::vector<Setting> all_settings() {
+  using S = ModelSettings;
+  return {
+      changed("add", [](S&) {}),
+      changed("concat", [](S& s) { s.injection = "concat"; }),
+      changed("gated", [](S& s) { s.injection = "gated"; }),
+      changed("none", [](S& s) { s.injection = "none", s.init = "input"; }),
+      changed("concat_from_input", [](S& s) { s.injection = "concat", s.init = "input"; }),
+      changed("gated_from_input", [](S& s) { s.injection = "gated", s.init = "input"; }),
+      changed("without_injection", [](S& s) { s.without_injection = {7}; }),
+      changed("without_gated",
+              [](S& s) { s.without_injection = {7}, s.injection = "gated", s.init = "normal"; }),
+      changed("post", [](S& s) { s.placement = "post", s.state_norm = false; }),
+      changed("sandwich", [](S& s) { s.placement = "sandwich", s.layers = 2; }),
+      changed("layernorm", [](S& s) { s.norm = "layernorm", s.mlp = "gelu"; }),
+      changed("rope_grouped", [](S& s) { s.positions = "rope", s.kv_heads = 1; }),
+      changed("learned", [](S& s) { s.positions = "learned", s.mask = "causal"; }),
+      changed("prelude_coda", [](S& s) { s.prelude = 1, s.coda = 1, s.positions = "none"; }),
+      changed("halt_head", [](S& s) { s.halt_head = true, s.init = "normal"; }),
+      changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
+      changed(
+          "feedforward_narrow",
+          [](S& s) { s.name = "feedforward", s.depth = 6, s.width = 16, s.match = "parameters"; }),
+  };
+}
+
+ModelSettings setting(const std::string& name) {
+  for (const Setting& s : all_settings()) {
+    if (s.name == name) {
+      return s.model;
+    }
+  }
+  fail("no test setting ", name);
+}
+
+void disturb(Params& params) {
+  for (Param& p : params) {
+    with_float(params.dtype(), [&]<class T>() {
+      const Tensor& all = p.value;
+      for (int m = 0; m < params.models(); ++m) {
+        const Rng rng(params.seeds()[static_cast<size_t>(m)], stream_of("disturb." + p.name));
+        const Tensor mine = all.slice(m, 1);
+        for (int64_t i = 0; i < mine.numel(); ++i) {
+          mine.as<T>()[i] += static_cast<T>(0.2 * rng.normal(static_cast<uint64_t>(i)));
+        }
+      }
+    });
+  }
+}
+
+std::unique_ptr<Reasoner> make_model(const ModelSettings& settings,
+                                     const std::vector<uint64_t>& seeds,
+                                     DType dtype) {
+  ModelSettings s = settings;
+  // A model alone keeps its control setting only if it is the control.
+  std::erase_if(s.without_injection, [&](int seed) {
+    return std::find(seeds.begin(), seeds.end(), static_cast<uint64_t>(seed)) == seeds.end();
+  });
+  std::unique_ptr<Reasoner> model = make_reasoner({s, tiny_task(), seeds, dtype});
+  disturb(model->params());
+  return model;
+}
+
+std::unique_ptr<Reasoner> make_two_level(const std::vector<uint64_t>& seeds, DType dtype) {
+  return std::make_unique<TwoLevel>(seeds, dtype);
+}
+
+Data::Data(const std::vector<uint64_t>& seeds, int batch, bool padded, uint64_t key)
+    : padded_(padded) {
+  const TaskSpec task = tiny_task();
+  const auto models = static_cast<int64_t>(seeds.size());
+  const int64_t row = task.positions;
+  tokens_ = Buffer({models, batch, row}, DType::i32);
+  targets_ = Buffer({models, batch, row}, DType::i32);
+  lengths_ = Buffer({models, batch}, DType::i32);
+  for (int64_t m = 0; m < models; ++m) {
+    const Rng rng(seeds[static_cast<size_t>(m)], stream_of("data"), key);
+    for (int64_t i = 0; i < batch * row; ++i) {
+      const auto at = static_cast<uint64_t>(2 * i);
+      const int64_t place = m * batch * row + i;
+      tokens_.tensor().as<int32_t>()[place] =
+          static_cast<int32_t>(rng.below(at, static_cast<uint32_t>(task.vocab)));
+      // One in four positions has no target.
+      targets_.tensor().as<int32_t>()[place] = static_cast<int32_t>(rng.below(at + 1, 4)) - 1;
+    }
+    for (int64_t b = 0; b < batch; ++b) {
+      lengths_.tensor().as<int32_t>()[m * batch + b] = static_cast<int32_t>(row - b % 3);
+    }
+  }
+}
+
+Inputs Data::inputs() const {
+  Inputs in;
+  in.tokens = tokens_;
+  if (padded_) {
+    in.lengths = lengths_;
+  }
+  return in;
+}
+
+Trajectory& Run::forward(const Inputs& in, const Plan& plan) {
+  arena_.reset();
+  const bool recording = plan.gradient.kind != Gradient::Kind::none;
+  tape_ = std::make_unique<Tape>(Context{&arena_, threads_, {}}, recording);
+  unroll(model_, in, plan, *tape_, out_);
+  return out_;
+}
+
+std::vector<double> Run::loss(const Data& data, Plan plan, bool backward) {
+  if (!backward) {
+    plan.gradient = {};
+  }
+  forward(data.inputs(), plan);
+  model_.params().zero_grad();
+  Tape& tape = *tape_;
+  const DType dtype = model_.params().dtype();
+  std::vector<double> total(static_cast<size_t>(model_.models()), 0);
+  const Tensor weight = make_tensor(arena_, data.targets().shape, dtype);
+  const Tensor ones = make_tensor(arena_, {model_.models(), weight.dim(1)}, dtype);
+  with_float(dtype, [&]<class T>() {
+    std::fill_n(weight.as<T>(), weight.numel(), static_cast<T>(0.25));
+    std::fill_n(ones.as<T>(), ones.numel(), T{1});
+  });
+  for (const Readout& y : out_.readouts) {
+    tape.ctx.models = y.models;
+    Var loss = ad::softmax_xent(tape, y.logits, data.targets(), weight);
+    if (y.halt) {
+      loss = ad::add(tape, loss, ad::sigmoid_xent(tape, y.halt, ones, ones));
+    }
+    if (backward) {
+      tape.seed_grad(loss);
+    }
+    for (int i = 0; i < tape.ctx.model_count(loss.value()); ++i) {
+      const int m = tape.ctx.model(i);
+      total[static_cast<size_t>(m)] += numbers_of(loss.value(), m)[0];
+    }
+    tape.ctx.models = {};
+  }
+  if (backward) {
+    tape.backward();
+  }
+  return total;
+}
+
+Plan plan_of(const std::string& depth, SaveAt::Readouts readouts, Gradient gradient) {
+  Plan plan;
+  plan.depth = Depth::parse(depth);
+  plan.save.readouts = readouts;
+  plan.gradient = gradient;
+  return plan;
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.shape == b.shape && a.dtype == b.dtype && std::memcmp(a.data, b.data, a.bytes()) == 0;
+}
+
+std::vector<std::byte> bytes_of(const Tensor& x) {
+  const auto* first = static_cast<const std::byte*>(x.data);
+  return {first, first + x.bytes()};
+}
+
+std::vector<double> gradients_of(const Params& params, int m) {
+  std::vector<double> out;
+  for (const Param& p : params) {
+    const std::vector<double> mine = numbers_of(p.grad, m);
+    out.insert(out.end(), mine.begin(), mine.end());
+  }
+  return out;
+}
+
+std::vector<double> values_of(const Params& params, int m) {
+  std::vector<double> out;
+  for (const Param& p : params) {
+    const std::vector<double> mine = numbers_of(p.value, m);
+    out.insert(out.end(), mine.begin(), mine.end());
+  }
+  return out;
+}
+
+}  // namespace sv::models_test
