@@ -74,7 +74,7 @@ struct ProbeKeys {
   int examples = 1024;
   int depth = 0;
   double train_share = 0.7;
-  double ridge = 1.0;
+  double ridge = 1e-3;
 
   template <class V>
   void fields(V& v) {
@@ -91,7 +91,7 @@ struct ProbeKeys {
       range(0, 4096),
       unit("periods"));
     v("train_share", train_share, "share of the examples the probe is fitted on", range(0.1, 0.9));
-    v("ridge", ridge, "ridge penalty", range(0, 1e9));
+    v("ridge", ridge, "ridge penalty, in units of rows x mean variance", range(0, 1e9));
   }
 };
 
