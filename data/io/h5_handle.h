@@ -61,6 +61,11 @@ inline void h5_quiet() {
   H5PLset_loading_state(0);
 }
 
+/// libhdf5 takes two open files in memory for one when their names are equal.
+inline std::string h5_memory_name(const void* owner) {
+  return concat("memory-", owner, ".h5");
+}
+
 /// A fixed-length string type, UTF-8, padded with zeros.
 inline H5Handle h5_string_type(size_t length) {
   H5Handle type(H5Tcopy(H5T_C_S1), "HDF5 string type");

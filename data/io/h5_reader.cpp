@@ -103,6 +103,24 @@ void check_size(hid_t dataset,
   }
 }
 
+// Opens the file that lies in `image`, which must outlive it. The callbacks make libhdf5 read that
+// memory in place; H5LTopen_file_image would too, but loses 72 bytes at each call (1.10.8).
+H5Handle open_image(std::span<std::byte> image, const std::string& what) {
+  const H5Handle access(H5Pcreate(H5P_FILE_ACCESS), what);
+  h5_check(H5Pset_fapl_core(access, 1u << 16, false), what);
+  H5FD_file_image_callbacks_t in_place = {
+      [](size_t, H5FD_file_image_op_t, void* memory) { return memory; },
+      [](void* to, const void*, size_t, H5FD_file_image_op_t, void*) { return to; },
+      [](void*, size_t, H5FD_file_image_op_t, void*) -> void* { return nullptr; },  // never grows
+      [](void*, H5FD_file_image_op_t, void*) -> herr_t { return 0; },
+      [](void* memory) { return memory; },
+      [](void*) -> herr_t { return 0; },
+      image.data()};
+  h5_check(H5Pset_file_image_callbacks(access, &in_place), what);
+  h5_check(H5Pset_file_image(access, image.data(), image.size()), what);
+  return {H5Fopen(detail::h5_memory_name(image.data()).c_str(), H5F_ACC_RDONLY, access), what};
+}
+
 using Arrays = std::map<std::string, Array>;
 
 struct Walk {
@@ -181,10 +199,11 @@ struct H5Reader::Impl {
 
 void H5Reader::Impl::open(const H5Limits& limits) {
   detail::h5_quiet();
-  file = H5Handle(
-      H5LTopen_file_image(
-          bytes.data(), bytes.size(), H5LT_FILE_IMAGE_DONT_COPY | H5LT_FILE_IMAGE_DONT_RELEASE),
-      source + ": not an HDF5 file that can be opened");
+  const std::string not_hdf5 = source + ": not an HDF5 file that can be opened";
+  if (bytes.empty()) {
+    fail(not_hdf5, ": it is empty");
+  }
+  file = open_image(bytes, not_hdf5);
   Walk walk{{}, {}, limits.datasets};
   h5_check(H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, nullptr, visit_link, &walk),
            source + ": listing its arrays");

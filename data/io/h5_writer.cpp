@@ -151,7 +151,9 @@ H5Writer::H5Writer(const H5Root& root) : impl_(std::make_unique<Impl>()) {
   // netCDF-4 wants links in creation order to give its dimensions stable numbers.
   h5_check(H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED),
            what);
-  impl_->file = H5Handle(H5Fcreate("in-memory.h5", H5F_ACC_TRUNC, creation, access), what);
+  impl_->file = H5Handle(
+      H5Fcreate(detail::h5_memory_name(impl_.get()).c_str(), H5F_ACC_TRUNC, creation, access),
+      what);
   put_attribute(impl_->file, "Conventions", std::string("CF-1.8"));
   put_attribute(impl_->file, "schema", root.schema);
   put_attribute(impl_->file, "schema_version", root.schema_version);

@@ -95,8 +95,11 @@ class Safetensors {
                                   const SafetensorsLimits& limits = {},
                                   Files& files = real_files());
 
-  const std::vector<TensorView>& tensors() const { return tensors_; }
-  const Metadata& metadata() const { return metadata_; }
+  const std::vector<TensorView>& tensors() const& { return tensors_; }
+  const std::vector<TensorView>& tensors() && =
+      delete;  // "for (t : read(path).tensors())" would dangle
+  const Metadata& metadata() const& { return metadata_; }
+  const Metadata& metadata() && = delete;
   const TensorView* find(const std::string& name) const;
   /// The tensor, or an error that names file and tensor.
   const TensorView& at(const std::string& name) const;

@@ -83,6 +83,19 @@ TEST(Hdf5, EqualContentGivesEqualBytesWhateverTheHeapHolds) {
   EXPECT_EQ(image(), first);
 }
 
+TEST(Hdf5, ReadersAndWritersThatAreOpenTogetherDoNotMix) {
+  H5Writer a(root());
+  H5Writer b(root());
+  const std::vector<float> one = {1};
+  const std::vector<float> two = {2};
+  a.dataset("x", {"model"}, std::span(one), {1}, {});
+  b.dataset("x", {"model"}, std::span(two), {1}, {});
+  const H5Reader of_a(a.finish(), "a");
+  const H5Reader of_b(b.finish(), "b");
+  EXPECT_EQ(of_a.read<float>("x"), one);
+  EXPECT_EQ(of_b.read<float>("x"), two);
+}
+
 TEST(Hdf5, LargeArraysAreCutIntoChunksAndComeBack) {
   std::vector<double> values(600 * 1000);
   for (size_t i = 0; i < values.size(); ++i) {
