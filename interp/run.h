@@ -1,5 +1,6 @@
 // What every measurement shares: who was measured (Evidence), and loading examples for a pack.
 #pragma once
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -50,6 +51,26 @@ void for_each_batch(const Dataset& data,
                     int64_t end,
                     int size,
                     const std::function<void(const Batch&)>& f);
+/// Calls f(i) for i in [0, count) on several threads; the work items are independent, so results do
+/// not depend on the number. The first error, by index, is thrown again.
+template <class F>
+void parallel_for(int64_t count, int threads, F&& f) {
+  std::vector<std::exception_ptr> errors(static_cast<size_t>(count));
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+  for (int64_t i = 0; i < count; ++i) {
+    try {
+      f(i);
+    } catch (...) {
+      errors[static_cast<size_t>(i)] = std::current_exception();
+    }
+  }
+  for (const std::exception_ptr& error : errors) {
+    if (error) {
+      std::rethrow_exception(error);
+    }
+  }
+}
+
 /// Mean of each column over the rows (seeds).
 std::vector<double> column_means(const Grid& rows);
 /// Bootstrap interval of each column over the rows (seeds).

@@ -1,0 +1,153 @@
+#include "interp/patching/patch_runs.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/ops/readout_stats/readout_stats.h"
+
+namespace sv {
+
+namespace {
+
+Buffer owned(const Tensor& x) {
+  Buffer copy(x.shape, x.dtype);
+  std::memcpy(copy.tensor().data, x.data, x.bytes());
+  return copy;
+}
+
+/// Rows rows[j] of x (1|M, B, ...) as a tensor (1|M, J, ...).
+Tensor gather(Arena& arena, const Tensor& x, std::span<const PatchJob> jobs) {
+  const Tensor y = make_tensor(arena, x.shape.with(1, static_cast<int64_t>(jobs.size())), x.dtype);
+  const size_t row = x.bytes() / static_cast<size_t>(x.dim(0) * x.dim(1));
+  auto* to = static_cast<std::byte*>(y.data);
+  for (int64_t m = 0; m < x.dim(0); ++m) {
+    for (const PatchJob& job : jobs) {
+      std::memcpy(to,
+                  static_cast<const std::byte*>(x.data) +
+                      static_cast<size_t>(m * x.dim(1) + job.pair) * row,
+                  row);
+      to += row;
+    }
+  }
+  return y;
+}
+
+}  // namespace
+
+PatchRuns::PatchRuns(Reasoner& model,
+                     const PatchPairs& pairs,
+                     const TaskSpec& spec,
+                     const PatchOptions& options)
+    : model_(model), options_(options), base_batch_(batch_of(pairs.base, spec)) {
+  last_ = options.depth * model.schedule().period();
+  SV_CHECK(options.site.starts_with("loop.*."),
+           "patching acts in the loop: a site 'loop.*....', not '",
+           options.site,
+           "'");
+  SV_CHECK(!options.updates.empty() &&
+               std::is_sorted(options.updates.begin(), options.updates.end()) &&
+               options.updates.front() >= 1 && options.updates.back() <= last_,
+           "patches must start at updates 1..",
+           last_);
+  base_ = clean_run(base_batch_);
+  donor_ = clean_run(batch_of(pairs.donor, spec));
+}
+
+CleanRun PatchRuns::clean_run(const Batch& batch) {
+  CleanRun out;
+  RecordPlan record;
+  record.sites = {options_.site};
+  record.updates.resize(static_cast<size_t>(last_));
+  std::iota(record.updates.begin(), record.updates.end(), 1);
+  record.run.threads = options_.threads;
+  std::vector<SiteValues> sites = record_batch(model_, batch, record);
+  SV_CHECK(sites.size() == 1, "patching writes one site; '", options_.site, "' is several");
+  out.site = std::move(sites[0]);
+  const ArenaScope scope(arena_);
+  Tape tape({&arena_, options_.threads, {}}, false);
+  Plan plan;
+  plan.depth = Depth::fixed(options_.depth);
+  for (const int r : options_.updates) {
+    plan.save.states.push_back(r - 1);
+  }
+  Trajectory trajectory;
+  unroll(model_, load_inputs(arena_, batch), plan, tape, trajectory);
+  for (const auto& [r, state] : trajectory.states) {
+    for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
+      out.states.push_back(owned(state[static_cast<int>(p)].value()));
+    }
+  }
+  const Tensor logits = trajectory.readouts.back().logits.value();
+  out.logits = owned(logits);
+  out.answer = Buffer({logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);
+  ops::argmax(tape.ctx, logits, out.answer);
+  return out;
+}
+
+void PatchRuns::run(size_t u,
+                    std::span<const PatchJob> jobs,
+                    const std::vector<PositionSet>& sets,
+                    const PatchObserver& observe) {
+  for (size_t begin = 0; begin < jobs.size(); begin += static_cast<size_t>(options_.rows)) {
+    const size_t count = std::min(jobs.size() - begin, static_cast<size_t>(options_.rows));
+    run_batch(u, jobs.subspan(begin, count), sets, donor_.site, observe);
+  }
+}
+
+void PatchRuns::run_batch(size_t u,
+                          std::span<const PatchJob> jobs,
+                          const std::vector<PositionSet>& sets,
+                          const SiteValues& source,
+                          const PatchObserver& observe) {
+  const ArenaScope scope(arena_);
+  Tape tape({&arena_, options_.threads, {}}, false);
+  const Inputs all = load_inputs(arena_, base_batch_);
+  Inputs in;
+  in.tokens = gather(arena_, all.tokens, jobs);
+  in.lengths = all.lengths ? gather(arena_, all.lengths, jobs) : Tensor{};
+  const int r = options_.updates[u];
+  Start start;
+  start.r = r - 1;
+  const size_t parts = model_.schedule().parts.size();
+  for (size_t p = 0; p < parts; ++p) {
+    start.parts[p] = gather(arena_, base_.states[u * parts + p], jobs);
+  }
+  RowSource rows;
+  std::vector<std::vector<int>> positions;
+  for (const PatchJob& job : jobs) {
+    rows.push_back(job.donor);
+    positions.push_back(sets[static_cast<size_t>(job.set)].positions);
+  }
+  const Target target{options_.site, {options_.when, r, options_.window}, last_, {}};
+  const Taps taps = {patch_rows(target, source, std::move(rows), std::move(positions))};
+  Plan plan;
+  plan.depth = Depth::fixed(options_.depth);
+  plan.start = &start;
+  plan.taps = &taps;
+  Trajectory trajectory;
+  unroll(model_, in, plan, tape, trajectory);
+  const Tensor logits = trajectory.readouts.back().logits.value();
+  const Tensor answer =
+      make_tensor(arena_, {logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);
+  ops::argmax(tape.ctx, logits, answer);
+  observe(jobs, logits, answer);
+}
+
+void PatchRuns::check_identity(size_t u) {
+  std::vector<PatchJob> jobs;
+  for (int i = 0; i < base_batch_.size; ++i) {
+    jobs.push_back({i, i, 0});
+  }
+  PositionSet all{"all", std::vector<int>(static_cast<size_t>(base_batch_.positions))};
+  std::iota(all.positions.begin(), all.positions.end(), 0);
+  run_batch(u, jobs, {all}, base_.site, [&](auto, const Tensor& logits, const Tensor&) {
+    if (std::memcmp(logits.data, base_.logits.tensor().data, logits.bytes()) != 0) {
+      throw Error("writing a run's own values back at " + options_.site + ", update " +
+                      std::to_string(options_.updates[u]) +
+                      ", changed its logits: the patch is not what it claims to be",
+                  Exit::failed);
+    }
+  });
+}
+
+}  // namespace sv
