@@ -13,7 +13,8 @@ const std::vector<uint64_t> kSeeds = {3, 7};
 
 /// d loss / d element i of a parameter, for every model at once (models do not see each other): the
 /// five-point formula, error h^4.
-std::vector<double> difference(Run& run, const Data& data, const Plan& plan, Param& p, int64_t i) {
+std::vector<double> difference(
+    ModelRun& run, const Data& data, const Plan& plan, Param& p, int64_t i) {
   constexpr double kStep = 1e-3;
   const Tensor& x = p.value;
   const int64_t stride = x.numel() / x.dim(0);
@@ -38,7 +39,7 @@ std::vector<double> difference(Run& run, const Data& data, const Plan& plan, Par
 /// Three elements of every parameter against differences, relative to the parameter's largest
 /// gradient.
 void expect_true_gradients(Reasoner& model, const Data& data, const Plan& plan) {
-  Run run(model);
+  ModelRun run(model);
   run.loss(data, plan, true);
   std::vector<std::vector<double>> grads;
   for (const Param& p : model.params()) {
@@ -65,7 +66,7 @@ void expect_true_gradients(Reasoner& model, const Data& data, const Plan& plan) 
 
 /// All gradients of all models after a backward run.
 std::vector<std::vector<double>> gradients(Reasoner& model, const Data& data, const Plan& plan) {
-  Run run(model);
+  ModelRun run(model);
   run.loss(data, plan, true);
   std::vector<std::vector<double>> out;
   for (int m = 0; m < model.models(); ++m) {
@@ -77,7 +78,7 @@ std::vector<std::vector<double>> gradients(Reasoner& model, const Data& data, co
 /// The gradients of model m in a run that stops after R - k updates and goes on from the copied
 /// state.
 std::vector<double> detached(Reasoner& model, const Data& data, int depth, int k) {
-  Run before(model);
+  ModelRun before(model);
   Plan plan = plan_of(std::to_string(depth));
   plan.save.readouts = Readouts::none;
   plan.save.states = {depth - k};

@@ -196,7 +196,7 @@ Inputs Data::inputs() const {
   return in;
 }
 
-Trajectory& Run::forward(const Inputs& in, const Plan& plan) {
+Trajectory& ModelRun::forward(const Inputs& in, const Plan& plan) {
   arena_.reset();
   const bool recording = plan.gradient.kind != Gradient::Kind::none;
   tape_ = std::make_unique<Tape>(Context{&arena_, threads_, {}}, recording);
@@ -204,7 +204,7 @@ Trajectory& Run::forward(const Inputs& in, const Plan& plan) {
   return out_;
 }
 
-std::vector<double> Run::loss(const Data& data, Plan plan, bool backward) {
+std::vector<double> ModelRun::loss(const Data& data, Plan plan, bool backward) {
   if (!backward) {
     plan.gradient = {};
   }

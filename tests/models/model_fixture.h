@@ -48,9 +48,9 @@ class Data {
 };
 
 /// One run and what it leaves. Memory lives until the next run.
-class Run {
+class ModelRun {
  public:
-  explicit Run(Reasoner& model, int threads = 1) : model_(model), threads_(threads) {}
+  explicit ModelRun(Reasoner& model, int threads = 1) : model_(model), threads_(threads) {}
   /// Forward only.
   Trajectory& forward(const Inputs& in, const Plan& plan);
   /// Loss of every readout (cross-entropy, and the halting score against 1), one per model.

@@ -1,0 +1,422 @@
+// The loop and its strategies: resuming, what is kept, halting, depth laws, flat memory.
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "models/model_fixture.h"
+
+namespace sv::models_test {
+namespace {
+
+using Readouts = SaveAt::Readouts;
+
+const std::vector<uint64_t> kSeeds = {3, 7, 8};
+
+/// The state of a trajectory as bytes.
+std::vector<std::byte> state_bytes(const State& h, const Schedule& schedule) {
+  std::vector<std::byte> out;
+  for (size_t p = 0; p < schedule.parts.size(); ++p) {
+    const std::vector<std::byte> part = bytes_of(h[static_cast<int>(p)].value());
+    out.insert(out.end(), part.begin(), part.end());
+  }
+  return out;
+}
+
+void expect_resume(Reasoner& model, int cycles) {
+  const Data data(kSeeds, 2);
+  const int updates = cycles * model.schedule().period();
+  Plan plan = plan_of(std::to_string(cycles));
+  for (int r = 0; r < updates; ++r) {
+    plan.save.states.push_back(r);
+  }
+  ModelRun whole(model);
+  const Trajectory& all = whole.forward(data.inputs(), plan);
+  ASSERT_EQ(all.states.size(), static_cast<size_t>(updates));
+  const auto final = state_bytes(all.final, model.schedule());
+  const auto logits = bytes_of(all.readouts.at(0).logits.value());
+  for (const auto& [r, h] : all.states) {
+    Start start{r, {}};
+    for (size_t p = 0; p < model.schedule().parts.size(); ++p) {
+      start.parts[p] = h[static_cast<int>(p)].value();
+    }
+    Plan rest = plan_of(std::to_string(cycles));
+    rest.start = &start;
+    ModelRun resumed(model);
+    const Trajectory& out = resumed.forward(data.inputs(), rest);
+    EXPECT_EQ(state_bytes(out.final, model.schedule()), final) << "from " << r;
+    EXPECT_EQ(bytes_of(out.readouts.at(0).logits.value()), logits) << "from " << r;
+    EXPECT_EQ(out.updates_run, updates - r);
+  }
+}
+
+TEST(Resume, FromAnyUpdateEqualsTheUninterruptedRun) {
+  for (const Setting& s : all_settings()) {
+    SCOPED_TRACE(s.name);
+    expect_resume(*make_model(s.model, kSeeds, DType::f32), 5);
+  }
+  expect_resume(*make_two_level(kSeeds, DType::f32), 2);
+}
+
+TEST(SaveAt, ReadoutsOfAListAreThoseOfEvery) {
+  const auto model = make_model(setting("prelude_coda"), kSeeds, DType::f32);
+  const Data data(kSeeds, 2);
+  ModelRun a(*model);
+  const Trajectory& every = a.forward(data.inputs(), plan_of("6", Readouts::every));
+  ASSERT_EQ(every.readouts.size(), 6u);
+  Plan plan = plan_of("6", Readouts::list);
+  plan.save.readout_list = {2, 5};
+  ModelRun b(*model);
+  const Trajectory& list = b.forward(data.inputs(), plan);
+  ASSERT_EQ(list.readouts.size(), 2u);
+  for (const Readout& y : list.readouts) {
+    EXPECT_TRUE(same_bits(y.logits.value(),
+                          every.readouts.at(static_cast<size_t>(y.r) - 1).logits.value()));
+  }
+  ModelRun c(*model);
+  EXPECT_TRUE(c.forward(data.inputs(), plan_of("6", Readouts::none)).readouts.empty());
+}
+
+TEST(SaveAt, LastReadsEveryModelOutAfterItsOwnDepth) {
+  const auto model = make_model(setting("add"), kSeeds, DType::f32);
+  ModelRun run(*model);
+  Plan plan = plan_of("1..6");
+  const Trajectory& out = run.forward(Data(kSeeds, 2).inputs(), plan);
+  for (int m = 0; m < 3; ++m) {
+    int times = 0;
+    for (const Readout& y : out.readouts) {
+      const bool listed =
+          y.models.empty() || std::find(y.models.begin(), y.models.end(), m) != y.models.end();
+      times += listed ? 1 : 0;
+      EXPECT_TRUE(!listed || y.r == out.depth[static_cast<size_t>(m)]);
+    }
+    EXPECT_EQ(times, 1) << m;
+  }
+}
+
+TEST(SaveAt, SavedStatesAreWhatAnObserverSees) {
+  const auto model = make_two_level(kSeeds, DType::f32);
+  const Data data(kSeeds, 2);
+  Plan plan = plan_of("2", Readouts::none);
+  plan.save.states = {0, 1, 3, 6};
+  ModelRun a(*model);
+  const Trajectory& out = a.forward(data.inputs(), plan);
+  std::vector<std::vector<std::byte>> seen(7);
+  Plan watched = plan_of("2", Readouts::none);
+  watched.on_update = [&](const Update& u) {
+    seen[static_cast<size_t>(u.r)] = state_bytes(u.h, model->schedule());
+  };
+  ModelRun b(*model);
+  b.forward(data.inputs(), watched);
+  ASSERT_EQ(out.states.size(), 4u);
+  for (size_t i = 1; i < out.states.size(); ++i) {
+    EXPECT_EQ(state_bytes(out.states[i].second, model->schedule()),
+              seen[static_cast<size_t>(out.states[i].first)]);
+  }
+}
+
+/// ||h_r - h_(r-1)|| / ||h_r|| in plain double loops.
+double plain_residual(const Tensor& now, const Tensor& before, int64_t m, int64_t b) {
+  const int64_t size = now.dim(2) * now.dim(3);
+  double change = 0;
+  double norm = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    const int64_t at = (m * now.dim(1) + b) * size + i;
+    const double x = now.as<double>()[at];
+    change += (x - before.as<double>()[at]) * (x - before.as<double>()[at]);
+    norm += x * x;
+  }
+  return std::sqrt(change / norm);
+}
+
+TEST(SaveAt, ResidualIsTheRelativeChangeOfEveryRowUnderEveryGradient) {
+  const auto model = make_model(setting("add"), kSeeds, DType::f64);
+  for (const Gradient g : {Gradient{},
+                           Gradient{Gradient::Kind::full, 1},
+                           Gradient{Gradient::Kind::last_k, 2},
+                           Gradient{Gradient::Kind::checkpoint, 3}}) {
+    Plan plan = plan_of("4", Readouts::last, g);
+    plan.save.residual = true;
+    plan.save.states = {0, 1, 2, 3, 4};
+    ModelRun run(*model);
+    const Trajectory& out = run.forward(Data(kSeeds, 2).inputs(), plan);
+    ASSERT_EQ(out.residual.shape, (Shape{4, 3, 2}));
+    EXPECT_EQ(out.updates_run, 4);
+    for (int64_t r = 1; r <= 4; ++r) {
+      for (int64_t cell = 0; cell < 6; ++cell) {
+        const double want = plain_residual(out.states[static_cast<size_t>(r)].second[0].value(),
+                                           out.states[static_cast<size_t>(r) - 1].second[0].value(),
+                                           cell / 2,
+                                           cell % 2);
+        EXPECT_NEAR(out.residual.as<double>()[(r - 1) * 6 + cell], want, 1e-12);
+      }
+    }
+  }
+}
+
+/// A plan that halts rows at different updates.
+Plan halting(const Halt& rule, const std::string& depth = "30") {
+  Plan plan = plan_of(depth);
+  plan.halt = rule;
+  return plan;
+}
+
+const std::vector<Halt> kRules = {{Halt::Kind::change, 0.05, 1},
+                                  {Halt::Kind::divergence, 1e-4, 1},
+                                  {Halt::Kind::entropy, 1e-3, 1},
+                                  {Halt::Kind::learned, 0.0, 1}};
+
+class HaltRule : public testing::TestWithParam<Halt> {
+ protected:
+  HaltRule() : model_(make_model(setting("halt_head"), kSeeds, DType::f32)) {
+    if (GetParam().kind == Halt::Kind::learned) {
+      centre_scores();
+    }
+  }
+  /// The start bias of -3 would never halt: the median row of each model is to stop at update 3.
+  void centre_scores() {
+    ModelRun run(*model_);
+    const Tensor score = run.forward(data_.inputs(), plan_of("3")).readouts.at(0).halt.value();
+    const Tensor& bias = model_->params()[model_->params().find("halt.bias")].value;
+    for (int m = 0; m < 3; ++m) {
+      std::vector<float> rows(score.as<float>() + m * 8, score.as<float>() + m * 8 + 8);
+      std::sort(rows.begin(), rows.end());
+      bias.as<float>()[m] -= (rows[3] + rows[4]) / 2;
+    }
+  }
+  std::unique_ptr<Reasoner> model_;
+  Data data_{kSeeds, 8, true};
+};
+
+TEST_P(HaltRule, RowsStopAtDifferentUpdatesAndStoppedRowsCostNothing) {
+  ModelRun run(*model_);
+  const Trajectory& out = run.forward(data_.inputs(), halting(GetParam()));
+  EXPECT_LT(*std::min_element(out.steps.begin(), out.steps.end()),
+            *std::max_element(out.steps.begin(), out.steps.end()));
+  int64_t made = 0;
+  for (const int s : out.steps) {
+    made += s;
+  }
+  EXPECT_LT(out.row_updates, 3 * 8 * 30);
+  EXPECT_LT(out.row_updates, 3 * 8 * out.updates_run);
+  EXPECT_GE(out.row_updates, made);
+}
+
+/// An observer keeps every row at its place; without one stopped rows are left out.
+TEST_P(HaltRule, CompactionChangesNoBit) {
+  ModelRun a(*model_);
+  const Trajectory& compact = a.forward(data_.inputs(), halting(GetParam()));
+  Plan watched = halting(GetParam());
+  watched.on_update = [](const Update&) {};
+  ModelRun b(*model_);
+  const Trajectory& full = b.forward(data_.inputs(), watched);
+  EXPECT_EQ(compact.steps, full.steps);
+  EXPECT_TRUE(same_bits(compact.final[0].value(), full.final[0].value()));
+  EXPECT_TRUE(same_bits(compact.exit_logits, full.exit_logits));
+  EXPECT_LT(compact.row_updates, full.row_updates);
+}
+
+TEST_P(HaltRule, AStoppedRowKeepsItsStateAndItsReadoutBitForBit) {
+  Plan plan = halting(GetParam());
+  std::vector<std::vector<std::byte>> states(31);
+  plan.on_update = [&](const Update& u) {
+    states[static_cast<size_t>(u.r)] = bytes_of(u.h[0].value());
+  };
+  ModelRun run(*model_);
+  const Trajectory& out = run.forward(data_.inputs(), plan);
+  const Tensor last = out.final[0].value();
+  const size_t row = last.bytes() / out.steps.size();
+  Plan all = plan_of("30", Readouts::every);
+  ModelRun free(*model_);
+  const Trajectory& endless = free.forward(data_.inputs(), all);
+  for (size_t cell = 0; cell < out.steps.size(); ++cell) {
+    const auto at = static_cast<size_t>(out.steps[cell]);
+    for (size_t r = at; r <= 30 && !states[r].empty(); ++r) {
+      EXPECT_EQ(std::memcmp(states[r].data() + cell * row, states[at].data() + cell * row, row), 0);
+    }
+    EXPECT_EQ(
+        std::memcmp(
+            static_cast<std::byte*>(last.data) + cell * row, states[at].data() + cell * row, row),
+        0);
+    // The readout it leaves is the one an endless run makes at that update.
+    const Tensor want = endless.readouts.at(at - 1).logits.value();
+    const size_t size = want.bytes() / out.steps.size();
+    EXPECT_EQ(std::memcmp(static_cast<std::byte*>(out.exit_logits.data) + cell * size,
+                          static_cast<std::byte*>(want.data) + cell * size,
+                          size),
+              0);
+  }
+}
+
+TEST_P(HaltRule, NoRowStopsBeforeTheMinimumDepth) {
+  Halt rule = GetParam();
+  rule.min_depth = 9;
+  ModelRun run(*model_);
+  const Trajectory& out = run.forward(data_.inputs(), halting(rule));
+  EXPECT_GE(*std::min_element(out.steps.begin(), out.steps.end()), 9);
+}
+
+std::string rule_name(const testing::TestParamInfo<Halt>& tested) {
+  constexpr std::array kNames = {"none", "change", "divergence", "entropy", "learned"};
+  return kNames.at(static_cast<size_t>(tested.param.kind));
+}
+INSTANTIATE_TEST_SUITE_P(Rules, HaltRule, testing::ValuesIn(kRules), rule_name);
+
+TEST(Halting, SavedStatesAndResidualsKeepRowsAtTheirPlaces) {
+  const auto model = make_model(setting("add"), kSeeds, DType::f32);
+  const Data data(kSeeds, 8);
+  Plan plan = halting({Halt::Kind::change, 0.05, 1});
+  plan.save.states = {0, 1, 20};
+  plan.save.residual = true;
+  ModelRun run(*model);
+  const Trajectory& out = run.forward(data.inputs(), plan);
+  Plan free = plan_of("30");
+  free.save.states = {0, 1};
+  free.save.residual = true;
+  ModelRun other(*model);
+  const Trajectory& endless = other.forward(data.inputs(), free);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_TRUE(
+        same_bits(out.states.at(i).second[0].value(), endless.states.at(i).second[0].value()));
+  }
+  for (size_t r = 1; r <= static_cast<size_t>(out.updates_run); ++r) {
+    for (size_t cell = 0; cell < out.steps.size(); ++cell) {
+      const auto at = static_cast<int64_t>((r - 1) * out.steps.size() + cell);
+      const float want =
+          out.steps[cell] >= static_cast<int>(r) ? endless.residual.as<float>()[at] : 0.0f;
+      EXPECT_EQ(out.residual.as<float>()[at], want) << "update " << r << ", cell " << cell;
+    }
+  }
+}
+
+TEST(Halting, ARunOfSomeModelsOfThePackHaltsLikeTheWholePack) {
+  const auto model = make_model(setting("add"), kSeeds, DType::f32);
+  const Data data(kSeeds, 8);
+  const Plan plan = halting({Halt::Kind::change, 0.05, 1});
+  ModelRun whole(*model);
+  const Trajectory& all = whole.forward(data.inputs(), plan);
+  const std::vector<int> some = {0, 2};
+  Arena arena;
+  Tape tape({&arena, 1, some}, false);
+  Trajectory out;
+  unroll(*model, data.inputs(), plan, tape, out);
+  for (const int m : some) {
+    EXPECT_TRUE(same_bits(out.final[0].value().slice(m, 1), all.final[0].value().slice(m, 1)));
+    EXPECT_TRUE(same_bits(out.exit_logits.slice(m, 1), all.exit_logits.slice(m, 1)));
+    EXPECT_TRUE(std::equal(
+        out.steps.begin() + m * 8, out.steps.begin() + m * 8 + 8, all.steps.begin() + m * 8));
+  }
+}
+
+TEST(Halting, IsRefusedTogetherWithAGradientOrWithoutAHead) {
+  const auto model = make_model(setting("add"), kSeeds, DType::f32);
+  const Data data(kSeeds, 2);
+  Plan plan = halting({Halt::Kind::change, 0.05, 1});
+  plan.gradient.kind = Gradient::Kind::full;
+  ModelRun run(*model);
+  EXPECT_THROW(run.forward(data.inputs(), plan), Error);
+  EXPECT_THROW(run.forward(data.inputs(), halting({Halt::Kind::learned, 0, 1})), Error);
+}
+
+TEST(Unroll, RefusesMoreUpdatesThanAnUntiedModelHas) {
+  const auto model = make_model(setting("feedforward"), kSeeds, DType::f32);
+  ModelRun run(*model);
+  EXPECT_NO_THROW(run.forward(Data(kSeeds, 2).inputs(), plan_of("6")));
+  EXPECT_THROW(run.forward(Data(kSeeds, 2).inputs(), plan_of("7")), Error);
+}
+
+size_t resident_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  size_t pages = 0;
+  statm >> pages >> pages;
+  return pages * 4096;
+}
+
+void expect_flat_memory(Reasoner& model, const Plan& plan, int updates) {
+  const Data data(kSeeds, 2);
+  ModelRun run(model);
+  Plan start = plan;
+  start.depth = Depth::fixed(100);
+  run.forward(data.inputs(), start);
+  const size_t reserved = run.arena().reserved();
+  const size_t resident = resident_bytes();
+  Plan longer = plan;
+  longer.depth = Depth::fixed(updates);
+  EXPECT_EQ(run.forward(data.inputs(), longer).updates_run, updates);
+  EXPECT_EQ(run.arena().reserved(), reserved);
+  EXPECT_LE(resident_bytes(), resident + (size_t{1} << 20));
+}
+
+TEST(FlatMemory, AHundredThousandUpdates) {
+  const auto model = make_model(setting("add"), kSeeds, DType::f32);
+  expect_flat_memory(*model, plan_of("1"), 100000);
+}
+
+TEST(FlatMemory, AnObserverAndAHaltingRuleDoNotChangeIt) {
+  const auto model = make_model(setting("add"), kSeeds, DType::f32);
+  Plan watched = plan_of("1", Readouts::every);
+  watched.on_update = [](const Update&) {};
+  expect_flat_memory(*model, watched, 5000);
+  expect_flat_memory(*model, halting({Halt::Kind::divergence, 0, 1}), 5000);
+}
+
+TEST(Depth, IsDrawnByTheModelsSeedAndStep) {
+  for (const char* text : {"2..4", "1,2,4", "poisson:6"}) {
+    const Depth d = Depth::parse(text);
+    EXPECT_EQ(d.text(), text);
+    int differ = 0;
+    for (uint64_t step = 0; step < 100; ++step) {
+      const int first = d.draw(5, step);
+      EXPECT_EQ(first, Depth::parse(text).draw(5, step));
+      EXPECT_GE(first, 1);
+      EXPECT_LE(first, d.max);
+      differ += first != d.draw(6, step) ? 1 : 0;
+    }
+    EXPECT_GT(differ, 20) << text;
+  }
+}
+
+std::vector<int> histogram(const Depth& d, int draws) {
+  std::vector<int> count(static_cast<size_t>(d.max) + 1, 0);
+  for (int i = 0; i < draws; ++i) {
+    ++count[static_cast<size_t>(d.draw(9, static_cast<uint64_t>(i)))];
+  }
+  return count;
+}
+
+TEST(Depth, FrequenciesAreThoseOfTheLaw) {
+  constexpr int kDraws = 30000;
+  const std::vector<int> uniform = histogram(Depth::parse("2..4"), kDraws);
+  EXPECT_EQ(uniform[1], 0);
+  // Five standard deviations of a binomial with p = 1/3.
+  const double slack = 5 * std::sqrt(kDraws * (1.0 / 3) * (2.0 / 3));
+  for (const size_t r : {2u, 3u, 4u}) {
+    EXPECT_NEAR(uniform[r], kDraws / 3.0, slack);
+  }
+  const std::vector<int> list = histogram(Depth::parse("1,2,6"), kDraws);
+  EXPECT_EQ(list[3] + list[4] + list[5], 0);
+  EXPECT_NEAR(list[6], kDraws / 3.0, slack);
+}
+
+/// The log-normal has mean 6 and variance 36 (e^0.25 - 1), so the count has mean 7 and variance 6 +
+/// 10.2; the cut at 24 takes off a little.
+TEST(Depth, LogNormalPoissonHasItsMeanAndSpread) {
+  constexpr int kDraws = 30000;
+  const std::vector<int> count = histogram(Depth::parse("poisson:6"), kDraws);
+  double mean = 0;
+  double square = 0;
+  for (size_t r = 0; r < count.size(); ++r) {
+    mean += static_cast<double>(r) * count[r] / kDraws;
+    square += static_cast<double>(r * r) * count[r] / kDraws;
+  }
+  EXPECT_NEAR(mean, 7, 0.15);
+  EXPECT_NEAR(square - mean * mean, 16.2, 1.2);
+}
+
+TEST(Depth, RefusesWhatItDoesNotUnderstand) {
+  for (const char* text : {"", "0", "4..2", "1,,2", "poisson:", "2...4", "two", "3x"}) {
+    EXPECT_THROW(Depth::parse(text), Error) << text;
+  }
+}
+
+}  // namespace
+}  // namespace sv::models_test
