@@ -2,161 +2,251 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace sv {
 
 namespace {
 
-/// Log-probabilities of one row of logits, in double.
-void log_softmax(const float* logits, int64_t classes, std::vector<double>& out) {
-  out.resize(static_cast<size_t>(classes));
-  const double top = *std::max_element(logits, logits + classes);
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+/// Log-probabilities of one vector of logits; in double, for statistics only.
+void log_softmax(const Tensor& logits, int64_t row, std::vector<double>& out) {
+  const int64_t v = logits.dim(3);
+  out.resize(static_cast<size_t>(v));
+  with_float(logits.dtype, [&]<class T>() {
+    const T* x = logits.as<T>() + row * v;
+    for (int64_t i = 0; i < v; ++i) {
+      out[static_cast<size_t>(i)] = static_cast<double>(x[i]);
+    }
+  });
+  const double top = *std::max_element(out.begin(), out.end());
   double sum = 0;
-  for (int64_t v = 0; v < classes; ++v) {
-    sum += std::exp(logits[v] - top);
+  for (const double x : out) {
+    sum += std::exp(x - top);
   }
-  const double logz = top + std::log(sum);
-  for (int64_t v = 0; v < classes; ++v) {
-    out[static_cast<size_t>(v)] = logits[v] - logz;
+  for (double& x : out) {
+    x -= top + std::log(sum);
   }
 }
 
-/// Readouts of one batch, all updates: (updates, M, B, T, V).
-struct Readouts {
-  int64_t models = 0, rows = 0, positions = 0, classes = 0;
-  std::vector<std::vector<float>> logits;  // per update
-  const float* at(size_t u, int64_t m, int64_t b, int64_t t) const {
-    return logits[u].data() + (((m * rows + b) * positions) + t) * classes;
-  }
-};
-
-Readouts run_batch(Reasoner& model, const Batch& batch, const LensOptions& options, Arena& arena) {
-  arena.reset();
-  const Inputs inputs = load_inputs(arena, batch);
-  Tape tape({&arena, options.run.threads, {}}, false);
-  Plan plan;
-  SV_CHECK(options.updates % model.schedule().period() == 0,
-           "the lens runs whole periods of ",
-           model.schedule().period(),
-           " updates");
-  plan.depth = Depth::fixed(options.updates / model.schedule().period());
-  plan.save.readouts = SaveAt::Readouts::every;
-  Readouts out;
-  plan.on_update = [&](const Update& u) {
-    out.models = u.logits.dim(0);
-    out.rows = u.logits.dim(1);
-    out.positions = u.logits.dim(2);
-    out.classes = u.logits.dim(3);
-    const float* x = u.logits.as<float>();
-    out.logits.emplace_back(x, x + u.logits.numel());
-  };
-  Trajectory trajectory;
-  unroll(model, inputs, plan, tape, trajectory);
-  return out;
+/// 1 + the number of answers that are more likely.
+int rank_of(const std::vector<double>& log_p, int32_t target) {
+  const double mine = log_p[static_cast<size_t>(target)];
+  return 1 + static_cast<int>(
+                 std::count_if(log_p.begin(), log_p.end(), [&](double x) { return x > mine; }));
 }
 
-/// Sums of one (model, update) cell.
-struct Cell {
-  double right = 0, probability = 0, rank = 0, to_final = 0;
+/// The readouts of one batch, kept until the last one is known.
+struct BatchReadouts {
+  std::vector<Tensor> logits;  // per depth (M, B, T, V)
 };
 
-Cell cell_of(const Readouts& y, const Batch& batch, size_t u, int64_t m, int64_t& asked) {
-  Cell c;
-  asked = 0;
-  std::vector<double> here;
-  std::vector<double> last;
-  for (int64_t b = 0; b < y.rows; ++b) {
-    const int32_t* target = batch.target(0, static_cast<int>(b), static_cast<int>(u) + 1);
-    for (int64_t t = 0; t < y.positions; ++t) {
-      if (target[t] < 0) {
-        continue;
+class Lens {
+ public:
+  Lens(Reasoner& model, const Dataset& data, const LensOptions& options)
+      : model_(model), data_(data), options_(options), depths_(options.depths.size()) {
+    SV_CHECK(!options.depths.empty() && options.depths.front() >= 1 &&
+                 std::is_sorted(options.depths.begin(), options.depths.end()),
+             "lens depths count periods from 1 and ascend");
+    for (const int depth : options.depths) {
+      updates_.push_back(depth * model.schedule().period());
+    }
+    const auto models = static_cast<size_t>(model.models());
+    means_ = {make_grid(models, depths_),
+              make_grid(models, depths_),
+              make_grid(models, depths_),
+              make_grid(models, depths_)};
+    asked_.assign(depths_, 0);
+    const auto positions = static_cast<size_t>(data.task().spec().positions);
+    right_at_ = make_grid(depths_, positions);
+    prob_at_ = right_at_;
+    asked_at_ = right_at_;
+  }
+
+  template <class F>
+  void run(const Batch& batch, F&& f) {
+    const ArenaScope scope(arena_);
+    Tape tape({&arena_, options_.run.threads, {}}, false);
+    BatchReadouts kept;
+    Plan plan;
+    plan.depth = Depth::fixed(options_.depths.back());
+    plan.save.readouts = SaveAt::Readouts::list;
+    plan.save.readout_list = updates_;
+    Trajectory trajectory;
+    unroll(model_, load_inputs(arena_, batch), plan, tape, trajectory);
+    for (const Readout& y : trajectory.readouts) {
+      kept.logits.push_back(y.logits.value());
+    }
+    f(kept);
+  }
+
+  void average(int64_t items) {
+    for_each_batch(data_, 0, items, options_.run.batch, [&](const Batch& batch) {
+      run(batch, [&](const BatchReadouts& kept) { add(batch, kept); });
+    });
+    const auto models = static_cast<size_t>(model_.models());
+    for (Grid* g :
+         {&means_.accuracy, &means_.target_prob, &means_.target_rank, &means_.kl_to_final}) {
+      for (size_t m = 0; m < models; ++m) {
+        for (size_t d = 0; d < depths_; ++d) {
+          (*g)[m][d] /= std::max<double>(1, static_cast<double>(asked_[d]));
+        }
       }
-      ++asked;
-      log_softmax(y.at(u, m, b, t), y.classes, here);
-      log_softmax(y.at(y.logits.size() - 1, m, b, t), y.classes, last);
-      const double mine = here[static_cast<size_t>(target[t])];
-      const auto better =
-          std::count_if(here.begin(), here.end(), [&](double v) { return v > mine; });
-      c.right += better == 0 ? 1 : 0;
-      c.rank += static_cast<double>(better) + 1;
-      c.probability += std::exp(mine);
-      for (size_t v = 0; v < here.size(); ++v) {
-        c.to_final += std::exp(last[v]) * (last[v] - here[v]);
+    }
+    for (size_t d = 0; d < depths_; ++d) {
+      for (size_t t = 0; t < asked_at_[d].size(); ++t) {
+        const double n = asked_at_[d][t] * static_cast<double>(models);
+        right_at_[d][t] = n > 0 ? right_at_[d][t] / n : kNaN;
+        prob_at_[d][t] = n > 0 ? prob_at_[d][t] / n : kNaN;
       }
     }
   }
-  return c;
-}
 
-LensExample example_of(const Readouts& y, int64_t index, int64_t row, int model) {
-  LensExample e;
-  e.index = index;
-  e.model = model;
-  std::vector<double> logp;
-  for (size_t u = 0; u < y.logits.size(); ++u) {
-    std::vector<int32_t> answer;
-    std::vector<double> probability;
-    for (int64_t t = 0; t < y.positions; ++t) {
-      log_softmax(y.at(u, model, row, t), y.classes, logp);
-      const auto best = std::max_element(logp.begin(), logp.end());
-      answer.push_back(static_cast<int32_t>(best - logp.begin()));
-      probability.push_back(std::exp(*best));
-    }
-    e.answer.push_back(std::move(answer));
-    e.probability.push_back(std::move(probability));
+  std::vector<LensExample> example(int64_t index) {
+    std::vector<LensExample> out;
+    run(data_.range(index, 1), [&](const BatchReadouts& kept) {
+      for (int m = 0; m < model_.models(); ++m) {
+        const auto& list = options_.example_models;
+        if (list.empty() || std::find(list.begin(), list.end(), m) != list.end()) {
+          out.push_back(describe(index, m, kept));
+        }
+      }
+    });
+    return out;
   }
-  return e;
-}
+
+  std::vector<int> updates_;
+  LensMeans means_;
+  Grid right_at_, prob_at_, asked_at_;
+
+ private:
+  void add(const Batch& batch, const BatchReadouts& kept) {
+    // Models in parallel; each sums its own rows in order.
+    std::vector<Grid> right(static_cast<size_t>(model_.models())), prob(right.size());
+    parallel_for(model_.models(), options_.run.threads, [&](int64_t m) {
+      right[static_cast<size_t>(m)] = prob[static_cast<size_t>(m)] =
+          make_grid(depths_, static_cast<size_t>(batch.positions));
+      add_model(batch, kept, m, right[static_cast<size_t>(m)], prob[static_cast<size_t>(m)]);
+    });
+    for (size_t d = 0; d < depths_; ++d) {
+      for (int b = 0; b < batch.size; ++b) {
+        const int32_t* want = batch.target(0, b, updates_[d]);
+        for (int t = 0; t < batch.positions; ++t) {
+          asked_[d] += want[t] >= 0 ? 1 : 0;
+          asked_at_[d][static_cast<size_t>(t)] += want[t] >= 0 ? 1 : 0;
+        }
+      }
+      for (size_t m = 0; m < right.size(); ++m) {
+        for (size_t t = 0; t < right[m][d].size(); ++t) {
+          right_at_[d][t] += right[m][d][t];
+          prob_at_[d][t] += prob[m][d][t];
+        }
+      }
+    }
+  }
+
+  void add_model(
+      const Batch& batch, const BatchReadouts& kept, int64_t m, Grid& right, Grid& prob) {
+    std::vector<double> log_p;
+    std::vector<double> last;
+    const auto k = static_cast<size_t>(m);
+    for (int b = 0; b < batch.size; ++b) {
+      for (int t = 0; t < batch.positions; ++t) {
+        const int64_t row = (m * batch.size + b) * batch.positions + t;
+        log_softmax(kept.logits.back(), row, last);
+        for (size_t d = 0; d < depths_; ++d) {
+          const int32_t target = batch.target(0, b, updates_[d])[t];
+          if (target < 0) {
+            continue;
+          }
+          log_softmax(kept.logits[d], row, log_p);
+          double kl = 0;
+          for (size_t v = 0; v < last.size(); ++v) {
+            kl += std::exp(last[v]) * (last[v] - log_p[v]);
+          }
+          const auto best = std::max_element(log_p.begin(), log_p.end()) - log_p.begin();
+          const double p = std::exp(log_p[static_cast<size_t>(target)]);
+          means_.accuracy[k][d] += best == target ? 1 : 0;
+          means_.target_prob[k][d] += p;
+          means_.target_rank[k][d] += rank_of(log_p, target);
+          means_.kl_to_final[k][d] += kl;
+          right[d][static_cast<size_t>(t)] += best == target ? 1 : 0;
+          prob[d][static_cast<size_t>(t)] += p;
+        }
+      }
+    }
+  }
+
+  LensExample describe(int64_t index, int m, const BatchReadouts& kept) const {
+    const Example& e = data_[index];
+    const Task& task = data_.task();
+    const Batch batch = data_.range(index, 1);
+    const auto positions = static_cast<size_t>(task.spec().positions);
+    LensExample out;
+    out.index = index;
+    out.seed = model_.params().seeds()[static_cast<size_t>(m)];
+    out.difficulty = e.difficulty;
+    const int32_t* final_target = batch.target(0, 0, updates_.back());
+    for (size_t t = 0; t < positions; ++t) {
+      out.tokens.push_back(static_cast<int>(t) < e.length ? task.token_text(e.tokens[t]) : "");
+      out.targets.push_back(final_target[t] >= 0 ? task.answer_text(final_target[t]) : "");
+    }
+    out.prob = make_grid(depths_, positions);
+    out.target_prob = out.target_rank = out.correct = make_grid(depths_, positions, kNaN);
+    out.readout.assign(depths_, std::vector<std::string>(positions));
+    std::vector<double> log_p;
+    for (size_t d = 0; d < depths_; ++d) {
+      const int32_t* want = batch.target(0, 0, updates_[d]);
+      for (size_t t = 0; t < positions; ++t) {
+        log_softmax(kept.logits[d], static_cast<int64_t>(m * positions + t), log_p);
+        const auto best = std::max_element(log_p.begin(), log_p.end()) - log_p.begin();
+        out.readout[d][t] = task.answer_text(static_cast<int>(best));
+        out.prob[d][t] = std::exp(log_p[static_cast<size_t>(best)]);
+        if (want[t] >= 0) {
+          out.target_prob[d][t] = std::exp(log_p[static_cast<size_t>(want[t])]);
+          out.target_rank[d][t] = rank_of(log_p, want[t]);
+          out.correct[d][t] = best == want[t] ? 1 : 0;
+        }
+      }
+    }
+    return out;
+  }
+
+  Reasoner& model_;
+  const Dataset& data_;
+  const LensOptions& options_;
+  size_t depths_;
+  Arena arena_;
+  std::vector<int64_t> asked_;  // (R)
+};
 
 }  // namespace
 
-LensResult readout_lens(Reasoner& model,
-                        const Dataset& data,
-                        int64_t items,
-                        const std::vector<int64_t>& shown,
-                        int shown_model,
-                        const LensOptions& options) {
-  const auto models = static_cast<size_t>(model.models());
-  const auto updates = static_cast<size_t>(options.updates);
+LensResult readout_lens(Reasoner& model, const Dataset& data, const LensOptions& options) {
+  const int64_t items = options.items == 0 ? data.size() : options.items;
   LensResult out;
   out.evidence = evidence_of(model, items, options.trained);
-  for (int r = 1; r <= options.updates; ++r) {
-    out.updates.push_back(r);
+  out.depths = options.depths;
+  Lens lens(model, data, options);
+  lens.average(items);
+  out.updates = lens.updates_;
+  out.means = lens.means_;
+  out.accuracy_interval = column_intervals(out.means.accuracy, options.bootstrap);
+  out.target_prob_interval = column_intervals(out.means.target_prob, options.bootstrap);
+  out.kl_interval = column_intervals(out.means.kl_to_final, options.bootstrap);
+  out.position_accuracy = lens.right_at_;
+  out.position_target_prob = lens.prob_at_;
+  for (const int64_t index : options.examples) {
+    SV_CHECK(index >= 0 && index < data.size(), "example ", index, " of ", data.size());
+    for (LensExample& e : lens.example(index)) {
+      out.examples.push_back(std::move(e));
+    }
   }
-  out.right = out.probability = out.rank = out.to_final = make_grid(models, updates);
-  std::vector<double> asked_total(updates, 0);
-  Arena arena;
-  for_each_batch(data, 0, items, options.run.batch, [&](const Batch& batch) {
-    const Readouts y = run_batch(model, batch, options, arena);
-    std::vector<Cell> cells(models * updates);
-    std::vector<int64_t> asked(models * updates);
-#pragma omp parallel for num_threads(options.run.threads) schedule(static)
-    for (int64_t i = 0; i < static_cast<int64_t>(cells.size()); ++i) {
-      const size_t c = static_cast<size_t>(i);
-      cells[c] = cell_of(y, batch, c % updates, static_cast<int64_t>(c / updates), asked[c]);
-    }
-    for (size_t c = 0; c < cells.size(); ++c) {
-      const size_t m = c / updates;
-      const size_t u = c % updates;
-      out.right[m][u] += cells[c].right;
-      out.probability[m][u] += cells[c].probability;
-      out.rank[m][u] += cells[c].rank;
-      out.to_final[m][u] += cells[c].to_final;
-      asked_total[u] += m == 0 ? static_cast<double>(asked[c]) : 0;
-    }
-    for (int64_t row = 0; row < y.rows; ++row) {
-      const int64_t index = batch.index[static_cast<size_t>(row)];
-      if (std::find(shown.begin(), shown.end(), index) != shown.end()) {
-        out.examples.push_back(example_of(y, index, row, shown_model));
-      }
-    }
-  });
-  for (Grid* grid : {&out.right, &out.probability, &out.rank, &out.to_final}) {
-    for (auto& row : *grid) {
-      for (size_t u = 0; u < updates; ++u) {
-        row[u] /= std::max(asked_total[u], 1.0);
-      }
-    }
+  if (options.untrained != nullptr) {
+    Lens null(*options.untrained, data, options);
+    null.average(items);
+    out.untrained = null.means_;
   }
   return out;
 }

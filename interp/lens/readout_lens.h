@@ -1,43 +1,56 @@
-// Readout lens: what the model itself would answer after every iteration, at every position. Its
-// own norm, coda and head are the lens, so nothing is fitted; the null is an untrained model of the
-// same architecture. Known failure: an intermediate may be linearly present and never show in the
-// readout; probe for those.
+// Readout lens: what the model's own readout says after every update, at every position. No
+// parameters are fitted; a value that the readout does not show may still be there (interp/probe).
 #pragma once
+#include <optional>
+
 #include "interp/run.h"
 
 namespace sv {
 
-struct LensOptions {
-  int updates = 1;  // r = 1 .. updates
-  RunOptions run;
-  Provenance trained;
-};
-
-/// The readout of a few examples in full.
+/// One example of one model, ready to be drawn.
 struct LensExample {
-  int64_t index = 0;                             // in the data set
-  int model = 0;                                 // place in the pack
-  std::vector<std::vector<int32_t>> answer;      // (updates, T) most probable answer
-  std::vector<std::vector<double>> probability;  // (updates, T) its probability
+  int64_t index = 0;  // in the data set
+  uint64_t seed = 0;
+  int difficulty = 0;
+  std::vector<std::string> tokens;                // (T) "" behind the example's length
+  std::vector<std::string> targets;               // (T) "" where nothing is asked
+  std::vector<std::vector<std::string>> readout;  // (R, T) most likely answer
+  Grid prob;                                      // (R, T) its probability
+  Grid target_prob;                               // (R, T) of the right answer; NaN: not asked
+  Grid target_rank;                               // (R, T) from 1; NaN: not asked
+  Grid correct;                                   // (R, T) 1 or 0; NaN: not asked
 };
 
-/// Averages over examples and asked positions.
+/// Means over the positions that are asked.
+struct LensMeans {
+  Grid accuracy;     // (M, R)
+  Grid target_prob;  // (M, R)
+  Grid target_rank;  // (M, R)
+  Grid kl_to_final;  // (M, R) KL(readout after the last update || readout after r)
+};
+
 struct LensResult {
   Evidence evidence;
-  std::vector<int> updates;
-  Grid right;        // (M, updates) share of positions whose most probable answer is the target
-  Grid probability;  // (M, updates) mean probability of the target
-  Grid rank;         // (M, updates) mean rank of the target, 1 = first
-  Grid to_final;     // (M, updates) mean KL(last readout || this readout), nats
+  std::vector<int> depths;   // periods
+  std::vector<int> updates;  // r
+  LensMeans means;
+  std::vector<Interval> accuracy_interval, target_prob_interval, kl_interval;  // (R) over seeds
+  Grid position_accuracy,
+      position_target_prob;            // (R, T) mean over seeds and examples; NaN: unasked
+  std::optional<LensMeans> untrained;  // the same of an untrained pack: the null
   std::vector<LensExample> examples;
 };
 
-/// Lens over `data`; the examples listed in `shown` are kept in full for model `shown_model`.
-LensResult readout_lens(Reasoner& model,
-                        const Dataset& data,
-                        int64_t items,
-                        const std::vector<int64_t>& shown,
-                        int shown_model,
-                        const LensOptions& options);
+struct LensOptions {
+  std::vector<int> depths;          // periods, ascending
+  int64_t items = 0;                // examples averaged; 0 = all
+  std::vector<int64_t> examples;    // indices kept one by one
+  std::vector<int> example_models;  // places in the pack; empty: all
+  Reasoner* untrained = nullptr;
+  RunOptions run;
+  Bootstrap bootstrap;
+  Provenance trained;
+};
+LensResult readout_lens(Reasoner& model, const Dataset& data, const LensOptions& options);
 
 }  // namespace sv

@@ -1,0 +1,91 @@
+// Trajectories in the plane of the two first principal axes, one projection per model.
+#include <numeric>
+
+#include "interp/dynamics/convergence.h"
+#include "kernels/linalg/pca.h"
+#include "kernels/ops/readout_stats/readout_stats.h"
+
+namespace sv {
+
+namespace {
+
+/// Appends row (m, b) of every part, at one position or at all.
+void append_row(
+    const State& h, size_t parts, int64_t m, int64_t b, int position, std::vector<double>& out) {
+  for (size_t p = 0; p < parts; ++p) {
+    const Tensor x = h[static_cast<int>(p)].value();
+    const int64_t size = x.numel() / (x.dim(0) * x.dim(1));
+    const int64_t width = x.shape.rank() == 4 && position >= 0 ? x.dim(3) : size;
+    const int64_t skip = width == size ? 0 : position * width;
+    with_float(x.dtype, [&]<class T>() {
+      const T* row = x.as<T>() + (m * x.dim(1) + b) * size + skip;
+      out.insert(out.end(), row, row + width);
+    });
+  }
+}
+
+}  // namespace
+
+std::vector<Trajectory2d> trajectories(Reasoner& model,
+                                       const Dataset& data,
+                                       const std::vector<int64_t>& examples,
+                                       int depth,
+                                       int position,
+                                       int threads) {
+  const TaskSpec& spec = data.task().spec();
+  SV_CHECK(!examples.empty(), "trajectories of no examples");
+  SV_CHECK(position >= -1 && position < spec.positions, "position ", position);
+  std::vector<Example> chosen;
+  for (const int64_t i : examples) {
+    SV_CHECK(i >= 0 && i < data.size(), "example ", i, " of ", data.size());
+    chosen.push_back(data[i]);
+  }
+  const Batch batch = batch_of(chosen, spec);
+  const int last = depth * model.schedule().period();
+  const size_t parts = model.schedule().parts.size();
+  Arena arena;
+  Tape tape({&arena, threads, {}}, false);
+  Plan plan;
+  plan.depth = Depth::fixed(depth);
+  plan.save.states.resize(static_cast<size_t>(last) + 1);
+  std::iota(plan.save.states.begin(), plan.save.states.end(), 0);
+  Trajectory run;
+  unroll(model, load_inputs(arena, batch), plan, tape, run);
+  const Tensor answer =
+      make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
+  ops::argmax(tape.ctx, run.readouts.back().logits.value(), answer);
+  std::vector<Trajectory2d> out;
+  for (int m = 0; m < model.models(); ++m) {
+    std::vector<double> rows;  // (examples, updates, width)
+    for (int b = 0; b < batch.size; ++b) {
+      for (const auto& [r, state] : run.states) {
+        append_row(state, parts, m, b, position, rows);
+      }
+    }
+    const size_t count = examples.size() * run.states.size();
+    const linalg::Pca axes = linalg::pca(rows, static_cast<int64_t>(rows.size() / count), 2);
+    const std::vector<double> points = axes.project(rows);
+    for (int b = 0; b < batch.size; ++b) {
+      Trajectory2d& t = out.emplace_back();
+      t.index = examples[static_cast<size_t>(b)];
+      t.seed = model.params().seeds()[static_cast<size_t>(m)];
+      t.difficulty = batch.difficulty[static_cast<size_t>(b)];
+      t.explained = {axes.explained[0], axes.explained[1]};
+      const int32_t* want = batch.target(0, b, last);
+      const int32_t* got =
+          answer.as<int32_t>() + (static_cast<int64_t>(m) * batch.size + b) * batch.positions;
+      t.solved = true;
+      for (int p = 0; p < batch.positions; ++p) {
+        t.solved = t.solved && (want[p] < 0 || want[p] == got[p]);
+      }
+      for (size_t i = 0; i < run.states.size(); ++i) {
+        const size_t at = (static_cast<size_t>(b) * run.states.size() + i) * 2;
+        t.updates.push_back(run.states[i].first);
+        t.point.push_back({points[at], points[at + 1]});
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace sv
