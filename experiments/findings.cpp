@@ -94,7 +94,8 @@ void save_part(const Measured& run, const std::string& part, json value) {
   const std::string path = run.folder + "/findings.json";
   json doc = current(run, path);
   const size_t dot = part.find('.');
-  json& slot = dot == std::string::npos ? doc[part] : doc[part.substr(0, dot)][part.substr(dot + 1)];
+  json& slot =
+      dot == std::string::npos ? doc[part] : doc[part.substr(0, dot)][part.substr(dot + 1)];
   slot = std::move(value);
   write(path, doc);
 }

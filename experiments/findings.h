@@ -9,8 +9,9 @@
 
 namespace sv {
 
-/// Replaces one part ("depth", "dynamics.halting") of the run's findings.json, keeping the others; the head (task, seeds, groups)
-/// is rewritten. A findings.json of another spec digest is replaced whole.
+/// Replaces one part ("depth", "dynamics.halting") of the run's findings.json, keeping the others;
+/// the head (task, seeds, groups) is rewritten. A findings.json of another spec digest is replaced
+/// whole.
 void save_part(const Measured& run, const std::string& part, nlohmann::json value);
 /// Appends or replaces the entry of the list `part` whose `key` fields equal those of `value`.
 void save_entry(const Measured& run,

@@ -1,9 +1,12 @@
-// How the state moves: residual, turning angle, hold rate, settled against correct, and drawn
+// How the state moves: residual, turning, hold rates, settled against correct, and drawn
 // trajectories.
 #include <fmt/format.h>
 
+#include <cmath>
+#include <numeric>
+
 #include "experiments/findings.h"
-#include "interp/dynamics/trajectory.h"
+#include "interp/dynamics/convergence.h"
 
 namespace sv {
 
@@ -11,85 +14,80 @@ using nlohmann::json;
 
 namespace {
 
-json trajectories_json(const Measured& run, const DynamicsResult& d) {
+json trajectories_json(const std::vector<Trajectory2d>& paths) {
   json out = json::array();
-  for (const Path& p : d.paths) {
+  for (const Trajectory2d& p : paths) {
     json points = json::array();
-    for (const auto& xy : p.points) {
+    for (const auto& xy : p.point) {
       points.push_back({xy[0], xy[1]});
     }
-    const auto m = static_cast<size_t>(p.model);
     out.push_back({{"id", p.index},
-                   {"seed", run.bench.spec().seeds[m]},
+                   {"seed", p.seed},
                    {"label", p.solved ? "solved" : "not solved"},
                    {"pc", points},
-                   {"explained", json_of(d.explained[m])}});
+                   {"depths", p.updates},
+                   {"explained", p.explained}});
   }
   return out;
 }
 
-void print_groups(const Measured& run, const DynamicsResult& d, const DynamicsResult& null) {
-  for (const Group& g : groups_of(run.bench.spec())) {
-    const std::vector<double> residual = column_means(rows_of(d.residual, g.models));
-    const std::vector<double> turn = column_means(rows_of(d.turn, g.models));
-    const std::vector<double> hold = column_means(rows_of(d.hold, g.models));
-    const std::vector<double> table = column_means(rows_of(d.settled_table, g.models));
-    fmt::print("{} (seeds {}):\n", g.name, g.seeds.size());
-    fmt::print("{:>8}{:>12}{:>14}{:>12}{:>22}\n",
-               "update",
-               "residual",
-               "turn (deg)",
-               "hold %",
-               "untrained residual");
-    const std::vector<double> untrained = column_means(null.residual);
-    for (size_t u = 0; u < d.updates.size(); u += std::max<size_t>(1, u / 2)) {
-      fmt::print("{:>8}{:>12.4f}{:>14.1f}{:>12.1f}{:>22.4f}\n",
-                 d.updates[u],
-                 residual[u],
-                 turn[u] * 57.29577951308232,
-                 100 * hold[u],
-                 untrained[u]);
-    }
-    fmt::print(
-        "  settled and solved {:.1f} %, settled and wrong {:.1f} %, moving and solved {:.1f} %, "
-        "moving and wrong {:.1f} %\n",
-        100 * table[0],
-        100 * table[1],
-        100 * table[2],
-        100 * table[3]);
-  }
+double share(int64_t part, int64_t all) {
+  return all > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(all) : 0;
 }
 
-}  // namespace
+void print_group(const Group& g,
+                 const ConvergenceResult& d,
+                 const HoldRates& holds,
+                 const SettledTable& table) {
+  const std::vector<double> residual = column_means(rows_of(d.trained.residual, g.models));
+  const std::vector<double> turn = column_means(rows_of(d.trained.turn, g.models));
+  const std::vector<double> hold = column_means(rows_of(holds.hold, g.models));
+  const std::vector<double> untrained = column_means(d.untrained->residual);
+  fmt::print("{} ({} seeds):\n{:>8}{:>12}{:>14}{:>22}{:>22}\n",
+             g.name,
+             g.seeds.size(),
+             "update",
+             "residual",
+             "cos(turn)",
+             "stays solved %",
+             "untrained residual");
+  for (size_t u = 0; u < d.updates.size(); u += std::max<size_t>(1, u / 2)) {
+    fmt::print("{:>8}{:>12.4f}{:>14.2f}{:>22.1f}{:>22.4f}\n",
+               d.updates[u],
+               residual[u],
+               turn[u],
+               u < hold.size() ? 100 * hold[u] : NAN,
+               untrained[u]);
+  }
+  int64_t cells[4] = {0, 0, 0, 0};
+  for (const int m : g.models) {
+    const auto i = static_cast<size_t>(m);
+    cells[0] += table.settled_right[i];
+    cells[1] += table.settled_wrong[i];
+    cells[2] += table.moving_right[i];
+    cells[3] += table.moving_wrong[i];
+  }
+  const int64_t all = cells[0] + cells[1] + cells[2] + cells[3];
+  fmt::print(
+      "  settled (residual < {}) and solved {:.1f} %, settled and wrong {:.1f} %, moving and "
+      "solved {:.1f} %, moving and wrong {:.1f} %\n",
+      table.threshold,
+      share(cells[0], all),
+      share(cells[1], all),
+      share(cells[2], all),
+      share(cells[3], all));
+}
 
-void measure_dynamics(Measured& run, int examples, int trajectories, int depth) {
-  const Dataset& data = run.bench.test_set();
-  DynamicsOptions o;
-  o.updates = depth * run.model->schedule().period();
-  o.items = std::min<int64_t>(examples, data.size());
-  o.trajectories = trajectories;
-  o.run = run.run_options();
-  o.trained = run.provenance();
-  const DynamicsResult d = dynamics(*run.model, data, o);
-  const auto control = run.untrained();
-  DynamicsOptions null_options = o;
-  null_options.trajectories = 0;
-  const DynamicsResult null = dynamics(*control, data, null_options);
-  fmt::print("dynamics of {} held-out examples over {} updates{}\n",
-             o.items,
-             o.updates,
-             d.evidence.exploratory ? ", exploratory" : "");
-  print_groups(run, d, null);
-  save_part(run, "dynamics.trajectory", trajectories_json(run, d));
+void save(const Measured& run, const ConvergenceResult& d) {
   json residual = {{"depths", d.updates}, {"groups", json::array()}};
   for (const Group& g : groups_of(run.bench.spec())) {
     residual["groups"].push_back({{"name", g.name},
                                   {"seeds", g.seeds},
-                                  {"residual", json_of(rows_of(d.residual, g.models))}});
+                                  {"residual", json_of(rows_of(d.trained.residual, g.models))}});
   }
   residual["groups"].push_back({{"name", "untrained"},
                                 {"seeds", run.bench.spec().seeds},
-                                {"residual", json_of(null.residual)}});
+                                {"residual", json_of(d.untrained->residual)}});
   save_part(run, "dynamics.residual", std::move(residual));
   H5Writer file = results_file(run, "dynamics");
   put_axis(file, "model", run.bench.spec().seeds, "seed of the model");
@@ -97,16 +95,57 @@ void measure_dynamics(Measured& run, int examples, int trajectories, int depth) 
   put_grid(file,
            "residual",
            {"model", "update"},
-           d.residual,
+           d.trained.residual,
            "relative change of the state, mean over items");
-  put_grid(file, "turn", {"model", "update"}, d.turn, "angle between consecutive steps, radians");
-  put_grid(file, "hold", {"model", "update"}, d.hold, "P(solved after the next update | solved)");
+  put_grid(file, "turn", {"model", "update"}, d.trained.turn, "cosine between consecutive steps");
+  put_grid(file,
+           "radial",
+           {"model", "update"},
+           d.trained.radial,
+           "share of the squared step along the state");
   put_grid(file,
            "untrained_residual",
            {"model", "update"},
-           null.residual,
-           "the same for untrained models");
+           d.untrained->residual,
+           "residual of untrained models");
   file.publish(run.folder + "/dynamics.h5");
+}
+
+}  // namespace
+
+void measure_dynamics(Measured& run, int examples, int drawn, int depth) {
+  constexpr double kSettled = 0.01;
+  const Dataset& data = run.bench.test_set();
+  const auto control = run.untrained();
+  DynamicsOptions o;
+  o.depth = depth;
+  o.items = std::min<int64_t>(examples, data.size());
+  o.untrained = control.get();
+  o.run = run.run_options();
+  o.trained = run.provenance();
+  const ConvergenceResult d = convergence(*run.model, data, o);
+  EvaluateOptions e;
+  e.depths.resize(static_cast<size_t>(depth));
+  std::iota(e.depths.begin(), e.depths.end(), 1);
+  e.items = o.items;
+  e.run = o.run;
+  e.trained = o.trained;
+  const DepthCurves curves = evaluate(*run.model, data, e);
+  const HoldRates holds = hold_rates(curves);
+  const SettledTable table = settled_table(curves, kSettled);
+  fmt::print("dynamics of {} held-out examples over {} updates{}\n",
+             o.items,
+             d.updates.back(),
+             d.evidence.exploratory ? ", exploratory" : "");
+  for (const Group& g : groups_of(run.bench.spec())) {
+    print_group(g, d, holds, table);
+  }
+  std::vector<int64_t> shown(static_cast<size_t>(std::min<int64_t>(drawn, o.items)));
+  std::iota(shown.begin(), shown.end(), int64_t{0});
+  save_part(run,
+            "dynamics.trajectory",
+            trajectories_json(trajectories(*run.model, data, shown, depth, -1, run.threads)));
+  save(run, d);
 }
 
 }  // namespace sv

@@ -42,35 +42,20 @@ void add_board(const TaskSpec& task, json& value) {
   }
 }
 
-json example_json(const Task& task, const Example& e, const LensExample& l, uint64_t seed) {
-  json out = {{"id", l.index},
-              {"seed", seed},
-              {"note", fmt::format("difficulty {} ({})", e.difficulty, task.spec().difficulty)}};
-  const auto positions = static_cast<size_t>(task.spec().positions);
-  for (size_t t = 0; t < positions; ++t) {
-    out["tokens"].push_back(task.token_text(e.tokens[t]));
-    const int32_t target =
-        e.targets[(static_cast<size_t>(task.spec().target_steps) - 1) * positions + t];
-    out["targets"].push_back(target < 0 ? "" : task.answer_text(target));
-  }
-  for (size_t u = 0; u < l.answer.size(); ++u) {
-    const size_t s = std::min(u, static_cast<size_t>(task.spec().target_steps) - 1);
-    json readout = json::array();
-    json correct = json::array();
-    for (size_t t = 0; t < positions; ++t) {
-      readout.push_back(task.answer_text(l.answer[u][t]));
-      correct.push_back(e.targets[s * positions + t] == l.answer[u][t] ? 1 : 0);
-    }
-    out["readout"].push_back(std::move(readout));
-    out["correct"].push_back(std::move(correct));
-    out["prob"].push_back(json_of(l.probability[u]));
-  }
-  return out;
+json example_json(const Task& task, const LensExample& l) {
+  return {{"id", l.index},
+          {"seed", l.seed},
+          {"note", fmt::format("difficulty {} ({})", l.difficulty, task.spec().difficulty)},
+          {"tokens", l.tokens},
+          {"targets", l.targets},
+          {"readout", l.readout},
+          {"prob", json_of(l.prob)},
+          {"correct", json_of(l.correct)}};
 }
 
-/// The hardest examples, the earlier first among equals.
-std::vector<int64_t> hardest(const Dataset& data, int count) {
-  std::vector<int64_t> index(static_cast<size_t>(data.size()));
+/// The hardest of the first `items` examples, the earlier first among equals.
+std::vector<int64_t> hardest(const Dataset& data, int64_t items, int count) {
+  std::vector<int64_t> index(static_cast<size_t>(items));
   std::iota(index.begin(), index.end(), int64_t{0});
   std::stable_sort(index.begin(), index.end(), [&](int64_t a, int64_t b) {
     return data[a].difficulty > data[b].difficulty;
@@ -94,20 +79,20 @@ void measure_lens(Measured& run, int examples, int depth) {
   const Dataset& data = run.bench.test_set();
   const Spec& spec = run.bench.spec();
   const Group main = groups_of(spec).front();
+  const auto control = run.untrained();
   LensOptions o;
-  o.updates = depth * run.model->schedule().period();
+  for (int d = 1; d <= depth; ++d) {
+    o.depths.push_back(d);
+  }
+  o.items = std::min<int64_t>(data.size(), 256);
+  o.examples = hardest(data, o.items, examples);
+  o.example_models = {main.models.front()};
+  o.untrained = control.get();
   o.run = run.run_options();
   o.trained = run.provenance();
-  const int64_t items = std::min<int64_t>(data.size(), 256);
-  // The hardest among the examples that are read at all.
-  std::vector<int64_t> shown = hardest(data, static_cast<int>(data.size()));
-  std::erase_if(shown, [&](int64_t i) { return i >= items; });
-  shown.resize(std::min(shown.size(), static_cast<size_t>(examples)));
-  const LensResult lens = readout_lens(*run.model, data, items, shown, main.models.front(), o);
-  const auto control = run.untrained();
-  const LensResult null = readout_lens(*control, data, items, {}, 0, o);
+  const LensResult lens = readout_lens(*run.model, data, o);
   fmt::print("readout lens on {} held-out examples, {} seeds{}\n  {:<18}",
-             items,
+             o.items,
              main.seeds.size(),
              lens.evidence.exploratory ? ", exploratory" : "",
              "after update");
@@ -115,15 +100,15 @@ void measure_lens(Measured& run, int examples, int depth) {
     fmt::print("{:>7}", r);
   }
   fmt::print("\n");
-  print_lens("right %", rows_of(lens.right, main.models), lens.updates);
-  print_lens("p(target) %", rows_of(lens.probability, main.models), lens.updates);
-  print_lens("untrained right %", null.right, lens.updates);
+  print_lens("right %", rows_of(lens.means.accuracy, main.models), lens.updates);
+  print_lens("p(target) %", rows_of(lens.means.target_prob, main.models), lens.updates);
+  print_lens("untrained right %", lens.untrained->accuracy, lens.updates);
   json value = {{"depths", lens.updates},
                 {"positions", data.task().spec().positions},
                 {"examples", json::array()}};
   add_board(data.task().spec(), value);
   for (const LensExample& l : lens.examples) {
-    value["examples"].push_back(example_json(data.task(), data[l.index], l, main.seeds.front()));
+    value["examples"].push_back(example_json(data.task(), l));
   }
   save_part(run, "lens", std::move(value));
   H5Writer file = results_file(run, "lens");
@@ -132,18 +117,24 @@ void measure_lens(Measured& run, int examples, int depth) {
   put_grid(file,
            "right",
            {"model", "update"},
-           lens.right,
+           lens.means.accuracy,
            "share of positions whose most probable answer is right");
-  put_grid(
-      file, "probability", {"model", "update"}, lens.probability, "mean probability of the target");
-  put_grid(file, "rank", {"model", "update"}, lens.rank, "mean rank of the target");
+  put_grid(file,
+           "probability",
+           {"model", "update"},
+           lens.means.target_prob,
+           "mean probability of the target");
+  put_grid(file, "rank", {"model", "update"}, lens.means.target_rank, "mean rank of the target");
   put_grid(file,
            "to_final",
            {"model", "update"},
-           lens.to_final,
+           lens.means.kl_to_final,
            "KL of the last readout from this one, nats");
-  put_grid(
-      file, "untrained_right", {"model", "update"}, null.right, "the same for untrained models");
+  put_grid(file,
+           "untrained_right",
+           {"model", "update"},
+           lens.untrained->accuracy,
+           "the same for untrained models");
   file.publish(run.folder + "/lens.h5");
 }
 

@@ -7,11 +7,11 @@
 #include "experiments/cli/commands.h"
 #include "experiments/config.h"
 #include "experiments/findings.h"
+#include "experiments/report/report.h"
 #include "experiments/signals.h"
 #include "experiments/train_run.h"
 #include "interp/stats.h"
 #include "kernels/cpu/isa.h"
-#include "report/report.h"
 
 namespace sv::cli {
 

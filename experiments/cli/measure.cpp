@@ -8,8 +8,9 @@
 #include "experiments/cli/keys.h"
 #include "experiments/config.h"
 #include "experiments/measure.h"
+#include "experiments/report/report.h"
+#include "experiments/train_run.h"
 #include "interp/record.h"
-#include "report/report.h"
 
 namespace sv::cli {
 
