@@ -34,18 +34,17 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"list", "tasks, models and sites of a model", "tasks | models | sites", false, true, list},
-    {"describe", "one task, model, run or command key in full", "NAME", true, false, describe},
+    {"describe", "one task, model or settings key in full", "NAME", true, false, describe},
     {"train", "train a pack of seeds into a run folder", "CONFIG.toml", false, true, train},
     {"resume", "go on with an interrupted run, bit for bit", "RUN", true, false, resume},
-    // X    {"eval", "accuracy and residual against test depth", "RUN", true, true, eval},
-    // X    {"collect", "record states at named sites into HDF5 segments", "RUN", true, true,
-    // collect}, X    {"lens", "the model's own readout at every iteration and position", "RUN",
-    // true, true, lens}, X    {"probe", "linear probe of a named intermediate, with its controls",
-    // "RUN", true, true, probe}, X    {"patch", "activation patching between a run and its
-    // counterfactual", "RUN", true, true, patch}, X    {"dynamics", "residuals and trajectories of
-    // the state", "RUN", true, true, dynamics}, X    {"report", "one HTML file from a run folder's
-    // results", "RUN", true, false, report}, X    {"demo", "train, measure and report in one go",
-    // nullptr, false, true, demo},
+    {"eval", "accuracy and residual against test depth", "RUN", true, true, eval},
+    {"collect", "record states at named sites into HDF5 segments", "RUN", true, true, collect},
+    {"lens", "the model's own readout at every iteration and position", "RUN", true, true, lens},
+    {"probe", "linear probe of a named intermediate, with its controls", "RUN", true, true, probe},
+    {"patch", "activation patching between a run and its counterfactual", "RUN", true, true, patch},
+    {"dynamics", "residuals and trajectories of the state", "RUN", true, true, dynamics},
+    {"report", "one HTML file from a run folder's results", "RUN", true, false, report},
+    {"demo", "train, measure and report in one go", nullptr, false, true, demo},
 };
 
 /// Positional arguments: the first that is no key=value is the target.
