@@ -80,7 +80,8 @@ json current(const Measured& run, const std::string& path) {
   if (doc.value("spec_digest", "") != run.spec_digest) {
     doc = json::object();
   }
-  for (const auto& [key, value] : head(run).items()) {
+  const json fresh = head(run);
+  for (const auto& [key, value] : fresh.items()) {
     if (key != "title" || !doc.contains("title")) {
       doc[key] = value;
     }
