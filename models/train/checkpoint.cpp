@@ -10,6 +10,7 @@ namespace sv {
 namespace {
 
 constexpr const char* kFormat = "subvocal-checkpoint-1";
+constexpr const char* kWeightsFormat = "subvocal-weights-1";
 
 Element element_type(DType t) {
   switch (t) {
@@ -75,21 +76,22 @@ int64_t number(const std::string& text, const std::string& path) {
   try {
     size_t used = 0;
     const int64_t value = std::stoll(text, &used);
-    if (used == text.size()) {
+    if (used == text.size() && value >= 0) {
       return value;
     }
   } catch (const std::exception&) {
   }
-  fail(path, " holds '", text, "' where a number must stand");
+  fail(path, " holds '", text, "' where a count must stand");
 }
 
-/// Copies the file's tensors into `into`; every name must be there and nothing else.
+/// Copies the file's tensors into `into`; every name must be there and nothing else. Nothing is
+/// copied from a file that does not fit.
 void fill(const Safetensors& file,
           const std::vector<std::pair<std::string, Tensor>>& into,
           const std::string& path) {
+  std::vector<const TensorView*> from;
   for (const auto& [name, tensor] : into) {
-    const TensorView& from = file.at(name, element_type(tensor.dtype), tensor.shape.to_vector());
-    from.copy_bytes_to({static_cast<std::byte*>(tensor.data), tensor.bytes()});
+    from.push_back(&file.at(name, element_type(tensor.dtype), tensor.shape.to_vector()));
   }
   if (file.tensors().size() != into.size()) {
     for (const TensorView& t : file.tensors()) {
@@ -98,6 +100,15 @@ void fill(const Safetensors& file,
       SV_CHECK(known, path, " holds the tensor '", t.name, "', which this model does not have");
     }
   }
+  for (size_t i = 0; i < into.size(); ++i) {
+    const Tensor& to = into[i].second;
+    from[i]->copy_bytes_to({static_cast<std::byte*>(to.data), to.bytes()});
+  }
+}
+
+void expect_format(const Metadata& metadata, const char* format, const std::string& path) {
+  const std::string& found = entry(metadata, "format", path);
+  SV_CHECK(found == format, path, " has format '", found, "', this program reads '", format, "'");
 }
 
 }  // namespace
@@ -150,13 +161,7 @@ CheckpointInfo load_checkpoint(const std::string& path,
                                Files& files) {
   const Safetensors file = Safetensors::read(path, {}, files);
   const Metadata& metadata = file.metadata();
-  SV_CHECK(entry(metadata, "format", path) == kFormat,
-           path,
-           " has format '",
-           entry(metadata, "format", path),
-           "', this program reads '",
-           kFormat,
-           "'");
+  expect_format(metadata, kFormat, path);
   const Params& params = trainer.model().params();
   SV_CHECK(entry(metadata, "spec_digest", path) == spec_digest,
            path,
@@ -170,7 +175,6 @@ CheckpointInfo load_checkpoint(const std::string& path,
            entry(metadata, "seeds", path),
            ", not ",
            seeds_text(params));
-  fill(file, tensors_of(trainer), path);
   CheckpointInfo info;
   info.step = number(entry(metadata, "step", path), path);
   info.spec_digest = spec_digest;
@@ -184,6 +188,7 @@ CheckpointInfo load_checkpoint(const std::string& path,
                            number(entry(metadata, prefix + "step", path), path),
                            entry(metadata, prefix + "what", path)});
   }
+  fill(file, tensors_of(trainer), path);
   trainer.restore_frozen(info.frozen);
   return info;
 }
@@ -201,7 +206,7 @@ void save_weights(const std::string& path,
   publish(folder,
           {safetensors_file(full.filename().string(),
                             views,
-                            {{"format", "subvocal-weights-1"},
+                            {{"format", kWeightsFormat},
                              {"spec_digest", spec_digest},
                              {"seeds", seeds_text(params)}})},
           {},
@@ -210,6 +215,7 @@ void save_weights(const std::string& path,
 
 void load_weights(const std::string& path, Params& params, Files& files) {
   const Safetensors file = Safetensors::read(path, {}, files);
+  expect_format(file.metadata(), kWeightsFormat, path);
   SV_CHECK(entry(file.metadata(), "seeds", path) == seeds_text(params),
            path,
            " holds seeds ",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/autograd/ops.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
@@ -45,9 +46,8 @@ Trainer::Trainer(Reasoner& model,
             std::vector<double>(models, 0),
             std::vector<double>(models, 0)};
   loss_now_.assign(models, 0);
-  for (int m = 0; m < model.models(); ++m) {
-    healthy_.push_back(m);
-  }
+  healthy_.resize(models);
+  std::iota(healthy_.begin(), healthy_.end(), 0);
 }
 
 Context Trainer::context() {
@@ -155,6 +155,9 @@ void Trainer::freeze(int m, int64_t step, std::string what) {
 }
 
 void Trainer::restore_frozen(const std::vector<Frozen>& frozen) {
+  frozen_.clear();
+  healthy_.resize(static_cast<size_t>(model_.models()));
+  std::iota(healthy_.begin(), healthy_.end(), 0);
   for (const Frozen& f : frozen) {
     freeze(f.model, f.step, f.what);
   }
