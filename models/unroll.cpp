@@ -3,13 +3,10 @@
 // memory is flat in R.
 #include "models/unroll.h"
 
-#include <algorithm>
-#include <climits>
-
 #include "kernels/autograd/checkpoint.h"
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/reduce/reduce.h"
-#include "models/halting.h"
+#include "models/loop.h"
 
 namespace sv {
 
@@ -28,10 +25,6 @@ void Trajectory::clear() {
 }
 
 namespace {
-
-bool listed(std::span<const int> models, int m) {
-  return models.empty() || std::find(models.begin(), models.end(), m) != models.end();
-}
 
 /// Models that have finished keep their state bit for bit: their slots are copied from before.
 void keep_finished(const State& before, State& after, int parts, std::span<const int> active) {
@@ -58,216 +51,7 @@ State call_step(
   return after;
 }
 
-/// One run of the loop; its members are the run's state.
-class Loop {
- public:
-  Loop(Reasoner& model, const Inputs& inputs, const Plan& plan, Tape& tape, Trajectory& out)
-      : model_(model), in_(inputs), plan_(plan), tape_(tape), out_(out), base_(tape.ctx.models) {}
-  void run();
-
- private:
-  void plan_depths();
-  void open_taps();
-  State first_state();
-  template <class F>
-  std::span<const int> models_where(F predicate, bool& any);
-  void update_active(int r);
-  bool read_out_at(int r, int m) const;
-  int gradient_reach() const;
-  bool gradient_at(int r) const;
-  int segment_end(int r) const;
-  void step_recorded(int r);
-  void step_plain(int r);
-  void step_checkpointed(int r0, int r1);
-  void detach_after(int r);
-  void keep_state();
-  void measure_change(const Tape& tape, int r, const State& after);
-  void finish_update(int r, int made);
-  void save_state(int r);
-  Readout read_out(Tape& tape, int r, std::span<const int> models);
-  void note(std::vector<int>& where, int r, std::span<const int> models) const;
-  int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
-  int parts() const { return static_cast<int>(model_.schedule().parts.size()); }
-  int depth_of(int m) const { return out_.depth[static_cast<size_t>(m)]; }
-
-  Reasoner& model_;
-  Inputs in_;  // compacted by Halting
-  const Plan& plan_;
-  Tape& tape_;
-  Trajectory& out_;
-  std::span<const int> base_;    // models of the run; empty = all
-  std::span<const int> active_;  // models that make the current update
-  bool active_stale_ = true;
-  TapSession* taps_ = nullptr;
-  std::unique_ptr<Halting> halting_;
-  int last_r_ = 0;
-  State h_;
-  bool kept_ = false;           // h_ lives at the bottom of the arena
-  Tensor change_MB_;            // of the current update, when somebody wants it
-  std::vector<int> read_outs_;  // (R + 1, M), with taps only: readouts made
-  std::vector<int> halts_;      // (R + 1, M), with taps only: halting scores made
-};
-
-/// Ascending list of the run's models for which the predicate holds; the empty list stands for all
-/// M, so `any` says whether there is one at all.
-template <class F>
-std::span<const int> Loop::models_where(F predicate, bool& any) {
-  int* list = tape_.arena().alloc_n<int>(static_cast<size_t>(model_.models()));
-  size_t count = 0;
-  for (int m = 0; m < model_.models(); ++m) {
-    if (listed(base_, m) && predicate(m)) {
-      list[count++] = m;
-    }
-  }
-  any = count > 0;
-  return count == static_cast<size_t>(model_.models()) ? std::span<const int>{}
-                                                       : std::span<const int>{list, count};
-}
-
-void Loop::plan_depths() {
-  const int period = model_.schedule().period();
-  const int models = model_.models();
-  out_.depth.resize(static_cast<size_t>(models));
-  for (int m = 0; m < models; ++m) {
-    const int cycles =
-        plan_.depth.draw(model_.params().seeds()[static_cast<size_t>(m)], plan_.step);
-    out_.depth[static_cast<size_t>(m)] = listed(base_, m) ? cycles * period : 0;
-  }
-  last_r_ = *std::max_element(out_.depth.begin(), out_.depth.end());
-  const int limit = model_.schedule().max_updates;
-  SV_CHECK(limit == 0 || last_r_ <= limit,
-           "this model has ",
-           limit,
-           " untied updates and cannot make ",
-           last_r_);
-  SV_CHECK(first_r() < last_r_,
-           "the run starts after update ",
-           first_r(),
-           " and its depth is ",
-           last_r_);
-  SV_CHECK(plan_.gradient.kind == Gradient::Kind::none || tape_.recording(),
-           "a gradient needs a recording tape");
-  const size_t batch = static_cast<size_t>(in_.batch());
-  out_.steps.resize(static_cast<size_t>(models) * batch);
-  for (size_t i = 0; i < out_.steps.size(); ++i) {
-    out_.steps[i] = out_.depth[i / batch];
-  }
-}
-
-void Loop::open_taps() {
-  if (plan_.taps == nullptr || plan_.taps->empty()) {
-    return;
-  }
-  const std::vector<Site> sites = model_.sites();
-  out_.session = std::make_shared<TapSession>(*plan_.taps,
-                                              sites,
-                                              model_.schedule(),
-                                              first_r(),
-                                              last_r_,
-                                              model_.models(),
-                                              static_cast<int>(in_.batch()),
-                                              base_);
-  taps_ = out_.session.get();
-  const size_t cells = (static_cast<size_t>(last_r_) + 1) * static_cast<size_t>(model_.models());
-  read_outs_.assign(cells, 0);
-  halts_.assign(cells, 0);
-}
-
-State Loop::first_state() {
-  if (plan_.start == nullptr) {
-    Pass pass{tape_, model_.params(), nullptr, Phase::loop, 0};
-    return model_.init(pass, in_, out_.e);
-  }
-  State h;
-  for (int p = 0; p < parts(); ++p) {
-    const Tensor& x = plan_.start->parts[static_cast<size_t>(p)];
-    SV_CHECK(x && x.dim(0) == model_.models() && x.dim(1) == in_.batch(),
-             "start state ",
-             x.shape,
-             " for M = ",
-             model_.models(),
-             ", B = ",
-             in_.batch());
-    h[p] = tape_.constant(x);
-  }
-  return h;
-}
-
-void Loop::update_active(int r) {
-  if (!active_stale_) {
-    return;
-  }
-  bool any = false;
-  active_ = models_where(
-      [&](int m) { return depth_of(m) >= r && !(halting_ && halting_->done(m)); }, any);
-  active_stale_ = false;
-}
-
-bool Loop::read_out_at(int r, int m) const {
-  switch (plan_.save.readouts) {
-    case SaveAt::Readouts::none:
-      return false;
-    case SaveAt::Readouts::last:
-      return r == depth_of(m);
-    case SaveAt::Readouts::every:
-      return r <= depth_of(m);
-    case SaveAt::Readouts::list: {
-      const auto& list = plan_.save.readout_list;
-      return r <= depth_of(m) && std::binary_search(list.begin(), list.end(), r);
-    }
-  }
-  return false;
-}
-
-/// Updates before a model's last that carry gradient, counting the last; INT_MAX when all do.
-int Loop::gradient_reach() const {
-  switch (plan_.gradient.kind) {
-    case Gradient::Kind::none:
-      return 0;
-    case Gradient::Kind::last_k:
-      return plan_.gradient.k;
-    case Gradient::Kind::one_step:
-      return model_.schedule().one_step();
-    case Gradient::Kind::full:
-    case Gradient::Kind::checkpoint:
-      break;
-  }
-  return INT_MAX;
-}
-
-/// True when update r of some model carries gradient.
-bool Loop::gradient_at(int r) const {
-  const int64_t reach = gradient_reach();
-  return reach > 0 && std::any_of(out_.depth.begin(), out_.depth.end(), [&](int depth) {
-           return depth >= r && r > depth - reach;
-         });
-}
-
-/// A checkpointed segment ends after k updates, and wherever somebody looks at the state or a model
-/// finishes.
-int Loop::segment_end(int r) const {
-  for (int end = r + 1; end < last_r_; ++end) {
-    bool stop = end - r >= plan_.gradient.k || plan_.save.residual ||
-                std::binary_search(plan_.save.states.begin(), plan_.save.states.end(), end) ||
-                plan_.on_update;
-    for (int m = 0; m < model_.models(); ++m) {
-      stop = stop || depth_of(m) == end || read_out_at(end, m);
-    }
-    if (stop) {
-      return end;
-    }
-  }
-  return last_r_;
-}
-
-void Loop::note(std::vector<int>& where, int r, std::span<const int> models) const {
-  for (int m = 0; taps_ != nullptr && m < model_.models(); ++m) {
-    if (listed(models, m) && listed(base_, m)) {
-      where[static_cast<size_t>(r) * static_cast<size_t>(model_.models()) +
-            static_cast<size_t>(m)] = 1;
-    }
-  }
-}
+}  // namespace
 
 Readout Loop::read_out(Tape& tape, int r, std::span<const int> models) {
   const std::span<const int> outer = tape.ctx.models;
@@ -505,8 +289,6 @@ void Loop::run() {
     taps_->check(out_.steps, read_outs_, halts_);
   }
 }
-
-}  // namespace
 
 void unroll(Reasoner& model, const Inputs& inputs, const Plan& plan, Tape& tape, Trajectory& out) {
   out.clear();

@@ -1,0 +1,154 @@
+// What the plan says about every update of a run: depths, taps, who is active, what is read out,
+// what carries gradient.
+#include <climits>
+
+#include "models/loop.h"
+
+namespace sv {
+
+void Loop::plan_depths() {
+  const int period = model_.schedule().period();
+  const int models = model_.models();
+  out_.depth.resize(static_cast<size_t>(models));
+  for (int m = 0; m < models; ++m) {
+    const int cycles =
+        plan_.depth.draw(model_.params().seeds()[static_cast<size_t>(m)], plan_.step);
+    out_.depth[static_cast<size_t>(m)] = listed(base_, m) ? cycles * period : 0;
+  }
+  last_r_ = *std::max_element(out_.depth.begin(), out_.depth.end());
+  const int limit = model_.schedule().max_updates;
+  SV_CHECK(limit == 0 || last_r_ <= limit,
+           "this model has ",
+           limit,
+           " untied updates and cannot make ",
+           last_r_);
+  SV_CHECK(first_r() < last_r_,
+           "the run starts after update ",
+           first_r(),
+           " and its depth is ",
+           last_r_);
+  SV_CHECK(plan_.gradient.kind == Gradient::Kind::none || tape_.recording(),
+           "a gradient needs a recording tape");
+  const size_t batch = static_cast<size_t>(in_.batch());
+  out_.steps.resize(static_cast<size_t>(models) * batch);
+  for (size_t i = 0; i < out_.steps.size(); ++i) {
+    out_.steps[i] = out_.depth[i / batch];
+  }
+}
+
+void Loop::open_taps() {
+  if (plan_.taps == nullptr || plan_.taps->empty()) {
+    return;
+  }
+  const std::vector<Site> sites = model_.sites();
+  out_.session = std::make_shared<TapSession>(*plan_.taps,
+                                              sites,
+                                              model_.schedule(),
+                                              first_r(),
+                                              last_r_,
+                                              model_.models(),
+                                              static_cast<int>(in_.batch()),
+                                              base_);
+  taps_ = out_.session.get();
+  const size_t cells = (static_cast<size_t>(last_r_) + 1) * static_cast<size_t>(model_.models());
+  read_outs_.assign(cells, 0);
+  halts_.assign(cells, 0);
+}
+
+State Loop::first_state() {
+  if (plan_.start == nullptr) {
+    Pass pass{tape_, model_.params(), nullptr, Phase::loop, 0};
+    return model_.init(pass, in_, out_.e);
+  }
+  State h;
+  for (int p = 0; p < parts(); ++p) {
+    const Tensor& x = plan_.start->parts[static_cast<size_t>(p)];
+    SV_CHECK(x && x.dim(0) == model_.models() && x.dim(1) == in_.batch(),
+             "start state ",
+             x.shape,
+             " for M = ",
+             model_.models(),
+             ", B = ",
+             in_.batch());
+    h[p] = tape_.constant(x);
+  }
+  return h;
+}
+
+void Loop::update_active(int r) {
+  if (!active_stale_) {
+    return;
+  }
+  bool any = false;
+  active_ = models_where(
+      [&](int m) { return depth_of(m) >= r && !(halting_ && halting_->done(m)); }, any);
+  active_stale_ = false;
+}
+
+bool Loop::read_out_at(int r, int m) const {
+  switch (plan_.save.readouts) {
+    case SaveAt::Readouts::none:
+      return false;
+    case SaveAt::Readouts::last:
+      return r == depth_of(m);
+    case SaveAt::Readouts::every:
+      return r <= depth_of(m);
+    case SaveAt::Readouts::list: {
+      const auto& list = plan_.save.readout_list;
+      return r <= depth_of(m) && std::binary_search(list.begin(), list.end(), r);
+    }
+  }
+  return false;
+}
+
+/// Updates before a model's last that carry gradient, counting the last; INT_MAX when all do.
+int Loop::gradient_reach() const {
+  switch (plan_.gradient.kind) {
+    case Gradient::Kind::none:
+      return 0;
+    case Gradient::Kind::last_k:
+      return plan_.gradient.k;
+    case Gradient::Kind::one_step:
+      return model_.schedule().one_step();
+    case Gradient::Kind::full:
+    case Gradient::Kind::checkpoint:
+      break;
+  }
+  return INT_MAX;
+}
+
+/// True when update r of some model carries gradient.
+bool Loop::gradient_at(int r) const {
+  const int64_t reach = gradient_reach();
+  return reach > 0 && std::any_of(out_.depth.begin(), out_.depth.end(), [&](int depth) {
+           return depth >= r && r > depth - reach;
+         });
+}
+
+/// A checkpointed segment ends after k updates, and wherever somebody looks at the state or a model
+/// finishes.
+int Loop::segment_end(int r) const {
+  for (int end = r + 1; end < last_r_; ++end) {
+    bool stop = end - r >= plan_.gradient.k || plan_.save.residual ||
+                std::binary_search(plan_.save.states.begin(), plan_.save.states.end(), end) ||
+                plan_.on_update;
+    for (int m = 0; m < model_.models(); ++m) {
+      stop = stop || depth_of(m) == end || read_out_at(end, m);
+    }
+    if (stop) {
+      return end;
+    }
+  }
+  return last_r_;
+}
+
+void Loop::note(std::vector<int>& where, int r, std::span<const int> models) const {
+  for (int m = 0; taps_ != nullptr && m < model_.models(); ++m) {
+    if (listed(models, m) && listed(base_, m)) {
+      where[static_cast<size_t>(r) * static_cast<size_t>(model_.models()) +
+            static_cast<size_t>(m)] = 1;
+    }
+  }
+}
+
+}  // namespace sv
