@@ -112,11 +112,11 @@ void fill_shares(const ItemScores& s,
   }
 }
 
-/// Numerators and denominators for the bootstrap: of answers, or of whole items.
-ItemTable table_of(const ItemScores& s, bool exact) {
-  ItemTable t{s.depths, s.models, s.items, {}, {}};
+/// Numerators and denominators of some models for the bootstrap: of answers, or of whole items.
+ItemTable table_of(const ItemScores& s, const std::vector<int>& models, bool exact) {
+  ItemTable t{s.depths, static_cast<int64_t>(models.size()), s.items, {}, {}};
   for (int64_t d = 0; d < s.depths; ++d) {
-    for (int64_t m = 0; m < s.models; ++m) {
+    for (const int m : models) {
       for (int64_t i = 0; i < s.items; ++i) {
         const int32_t asked = s.answers[static_cast<size_t>(d * s.items + i)];
         t.numerator.push_back(exact ? (s.solved(d, m, i) ? 1.0F : 0.0F)
@@ -128,29 +128,14 @@ ItemTable table_of(const ItemScores& s, bool exact) {
   return t;
 }
 
-/// The rows of one seed of a table.
-ItemTable table_of_seed(const ItemTable& t, int64_t seed) {
-  ItemTable one{t.cells, 1, t.items, {}, {}};
-  for (int64_t c = 0; c < t.cells; ++c) {
-    const auto begin = static_cast<std::ptrdiff_t>((c * t.seeds + seed) * t.items);
-    const auto end = begin + static_cast<std::ptrdiff_t>(t.items);
-    one.numerator.insert(
-        one.numerator.end(), t.numerator.begin() + begin, t.numerator.begin() + end);
-    one.denominator.insert(
-        one.denominator.end(), t.denominator.begin() + begin, t.denominator.begin() + end);
-  }
-  return one;
-}
-
 void fill_intervals(DepthCurves& out, const Bootstrap& bootstrap) {
   const ItemScores& s = out.scores;
-  const ItemTable answers = table_of(s, false);
-  out.accuracy_interval = hierarchical_intervals(answers, bootstrap);
-  out.exact_interval = hierarchical_intervals(table_of(s, true), bootstrap);
+  out.accuracy_interval = score_intervals(s, {}, false, bootstrap);
+  out.exact_interval = score_intervals(s, {}, true, bootstrap);
   out.residual_interval = column_intervals(out.residual, bootstrap);
   for (int64_t m = 0; m < s.models; ++m) {
     out.accuracy_item_interval.push_back(
-        hierarchical_intervals(table_of_seed(answers, m), bootstrap));
+        score_intervals(s, {static_cast<int>(m)}, false, bootstrap));
     std::vector<Interval> exact;
     for (int64_t d = 0; d < s.depths; ++d) {
       int64_t solved = 0;
@@ -207,6 +192,14 @@ int64_t items_of(const Dataset& data, int64_t wanted) {
 }
 
 }  // namespace
+
+std::vector<Interval> score_intervals(const ItemScores& scores,
+                                      const std::vector<int>& models,
+                                      bool exact,
+                                      const Bootstrap& bootstrap) {
+  const std::vector<int> pooled = pooled_models(models, static_cast<int>(scores.models));
+  return hierarchical_intervals(table_of(scores, pooled, exact), bootstrap);
+}
 
 DepthCurves evaluate(Reasoner& model, const Dataset& data, const EvaluateOptions& options) {
   DepthCurves out;

@@ -55,6 +55,11 @@ struct EvaluateOptions {
   Provenance trained;
   const Taps* taps = nullptr;  // interventions under which to evaluate
 };
+/// Interval over seeds, then items, of the listed models (empty: all) at each depth.
+std::vector<Interval> score_intervals(const ItemScores& scores,
+                                      const std::vector<int>& models,
+                                      bool exact,
+                                      const Bootstrap& bootstrap = {});
 DepthCurves evaluate(Reasoner& model, const Dataset& data, const EvaluateOptions& options);
 
 struct HaltOptions {

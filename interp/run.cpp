@@ -60,6 +60,17 @@ void for_each_batch(const Dataset& data,
   }
 }
 
+std::vector<int> pooled_models(const std::vector<int>& listed, int models) {
+  std::vector<int> out = listed;
+  for (int m = 0; listed.empty() && m < models; ++m) {
+    out.push_back(m);
+  }
+  for (const int m : out) {
+    SV_CHECK(m >= 0 && m < models, "model ", m, " of a pack of ", models);
+  }
+  return out;
+}
+
 std::vector<double> column_means(const Grid& rows) {
   std::vector<double> out;
   std::vector<double> column(rows.size());

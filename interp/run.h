@@ -2,6 +2,7 @@
 #pragma once
 #include <exception>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 
 namespace sv {
 
+inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// rows x columns; NaN where a number does not exist.
 using Grid = std::vector<std::vector<double>>;
 inline Grid make_grid(size_t rows, size_t columns, double value = 0) {
@@ -71,6 +73,9 @@ void parallel_for(int64_t count, int threads, F&& f) {
   }
 }
 
+/// The listed places in the pack, or all of them: which models a mean over seeds is made of. A pack
+/// may hold controls beside the models a result speaks about.
+std::vector<int> pooled_models(const std::vector<int>& listed, int models);
 /// Mean of each column over the rows (seeds).
 std::vector<double> column_means(const Grid& rows);
 /// Bootstrap interval of each column over the rows (seeds).

@@ -8,8 +8,6 @@ namespace sv {
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 /// The last two states of a batch, in host memory.
 struct History {
   std::vector<double> now, before, earlier;  // (M, B, parts * T * W)

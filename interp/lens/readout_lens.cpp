@@ -8,8 +8,6 @@ namespace sv {
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 /// Log-probabilities of one vector of logits; in double, for statistics only.
 void log_softmax(const Tensor& logits, int64_t row, std::vector<double>& out) {
   const int64_t v = logits.dim(3);
@@ -44,8 +42,15 @@ struct BatchReadouts {
 
 class Lens {
  public:
-  Lens(Reasoner& model, const Dataset& data, const LensOptions& options)
-      : model_(model), data_(data), options_(options), depths_(options.depths.size()) {
+  Lens(Reasoner& model,
+       const Dataset& data,
+       const LensOptions& options,
+       const std::vector<int>& pooled)
+      : model_(model),
+        data_(data),
+        options_(options),
+        pooled_(pooled_models(pooled, model.models())),
+        depths_(options.depths.size()) {
     SV_CHECK(!options.depths.empty() && options.depths.front() >= 1 &&
                  std::is_sorted(options.depths.begin(), options.depths.end()),
              "lens depths count periods from 1 and ascend");
@@ -96,7 +101,7 @@ class Lens {
     }
     for (size_t d = 0; d < depths_; ++d) {
       for (size_t t = 0; t < asked_at_[d].size(); ++t) {
-        const double n = asked_at_[d][t] * static_cast<double>(models);
+        const double n = asked_at_[d][t] * static_cast<double>(pooled_.size());
         right_at_[d][t] = n > 0 ? right_at_[d][t] / n : kNaN;
         prob_at_[d][t] = n > 0 ? prob_at_[d][t] / n : kNaN;
       }
@@ -137,7 +142,8 @@ class Lens {
           asked_at_[d][static_cast<size_t>(t)] += want[t] >= 0 ? 1 : 0;
         }
       }
-      for (size_t m = 0; m < right.size(); ++m) {
+      for (const int place : pooled_) {
+        const auto m = static_cast<size_t>(place);
         for (size_t t = 0; t < right[m][d].size(); ++t) {
           right_at_[d][t] += right[m][d][t];
           prob_at_[d][t] += prob[m][d][t];
@@ -216,6 +222,7 @@ class Lens {
   Reasoner& model_;
   const Dataset& data_;
   const LensOptions& options_;
+  std::vector<int> pooled_;
   size_t depths_;
   Arena arena_;
   std::vector<int64_t> asked_;  // (R)
@@ -228,13 +235,20 @@ LensResult readout_lens(Reasoner& model, const Dataset& data, const LensOptions&
   LensResult out;
   out.evidence = evidence_of(model, items, options.trained);
   out.depths = options.depths;
-  Lens lens(model, data, options);
+  Lens lens(model, data, options, options.pooled);
   lens.average(items);
   out.updates = lens.updates_;
   out.means = lens.means_;
-  out.accuracy_interval = column_intervals(out.means.accuracy, options.bootstrap);
-  out.target_prob_interval = column_intervals(out.means.target_prob, options.bootstrap);
-  out.kl_interval = column_intervals(out.means.kl_to_final, options.bootstrap);
+  const auto rows = [&](const Grid& grid) {
+    Grid chosen;
+    for (const int m : pooled_models(options.pooled, model.models())) {
+      chosen.push_back(grid[static_cast<size_t>(m)]);
+    }
+    return chosen;
+  };
+  out.accuracy_interval = column_intervals(rows(out.means.accuracy), options.bootstrap);
+  out.target_prob_interval = column_intervals(rows(out.means.target_prob), options.bootstrap);
+  out.kl_interval = column_intervals(rows(out.means.kl_to_final), options.bootstrap);
   out.position_accuracy = lens.right_at_;
   out.position_target_prob = lens.prob_at_;
   for (const int64_t index : options.examples) {
@@ -244,7 +258,7 @@ LensResult readout_lens(Reasoner& model, const Dataset& data, const LensOptions&
     }
   }
   if (options.untrained != nullptr) {
-    Lens null(*options.untrained, data, options);
+    Lens null(*options.untrained, data, options, {});
     null.average(items);
     out.untrained = null.means_;
   }

@@ -46,6 +46,7 @@ struct LensOptions {
   int64_t items = 0;                // examples averaged; 0 = all
   std::vector<int64_t> examples;    // indices kept one by one
   std::vector<int> example_models;  // places in the pack; empty: all
+  std::vector<int> pooled;          // places in the pack that make means over seeds; empty: all
   Reasoner* untrained = nullptr;
   RunOptions run;
   Bootstrap bootstrap;

@@ -10,8 +10,6 @@ namespace sv {
 
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
 /// Answers counted in one cell.
 struct Tally {
   int64_t clean = 0, donor = 0, other = 0;
@@ -56,34 +54,36 @@ struct Tallies {
   }
 };
 
-/// Mean over seeds of each cell, leaving NaN out.
-Grid mean_over(const std::vector<Grid>& by_seed) {
-  Grid out = by_seed.at(0);
-  std::vector<double> values(by_seed.size());
-  for (size_t u = 0; u < out.size(); ++u) {
-    for (size_t c = 0; c < out[u].size(); ++c) {
-      for (size_t m = 0; m < by_seed.size(); ++m) {
-        values[m] = by_seed[m][u][c];
+/// Calls f(u, c, values of the listed seeds) for every cell.
+template <class F>
+void each_cell(const std::vector<Grid>& by_seed, const std::vector<int>& models, F&& f) {
+  std::vector<double> values(models.size());
+  for (size_t u = 0; u < by_seed.at(0).size(); ++u) {
+    for (size_t c = 0; c < by_seed[0][u].size(); ++c) {
+      for (size_t i = 0; i < models.size(); ++i) {
+        values[i] = by_seed[static_cast<size_t>(models[i])][u][c];
       }
-      out[u][c] = mean_of(values);
+      f(u, c, values);
     }
   }
+}
+
+/// Mean over seeds of each cell, leaving NaN out.
+Grid mean_over(const std::vector<Grid>& by_seed, const std::vector<int>& models) {
+  Grid out = by_seed.at(0);
+  each_cell(by_seed, models, [&](size_t u, size_t c, const std::vector<double>& values) {
+    out[u][c] = mean_of(values);
+  });
   return out;
 }
 
 std::vector<std::vector<Interval>> intervals(const std::vector<Grid>& by_seed,
+                                             const std::vector<int>& models,
                                              const Bootstrap& options) {
-  std::vector<std::vector<Interval>> out;
-  std::vector<double> values(by_seed.size());
-  for (size_t u = 0; u < by_seed.at(0).size(); ++u) {
-    std::vector<Interval>& row = out.emplace_back();
-    for (size_t c = 0; c < by_seed[0][u].size(); ++c) {
-      for (size_t m = 0; m < by_seed.size(); ++m) {
-        values[m] = by_seed[m][u][c];
-      }
-      row.push_back(bootstrap_interval(values, options));
-    }
-  }
+  std::vector<std::vector<Interval>> out(by_seed.at(0).size());
+  each_cell(by_seed, models, [&](size_t u, size_t, const std::vector<double>& values) {
+    out[u].push_back(bootstrap_interval(values, options));
+  });
   return out;
 }
 
@@ -115,7 +115,7 @@ class Study {
         same_(here_),
         random_(here_),
         relation_(models_, options.updates.size(), spec.coordinates.size() + 2),
-        path_(options.updates.size() * sets.size()) {}
+        path_(models_ * options.updates.size() * sets.size()) {}
 
   /// `controls`: also the donors that should not matter.
   void run(bool controls) {
@@ -159,12 +159,18 @@ class Study {
     }
   }
 
-  Grid recovery() const {
+  Grid recovery(const std::vector<int>& models) const {
     Grid out = make_grid(options_.updates.size(), sets_.size(), kNaN);
     for (size_t u = 0; u < out.size(); ++u) {
       for (size_t c = 0; c < sets_.size(); ++c) {
-        const Path& p = path_[u * sets_.size() + c];
-        out[u][c] = p.whole != 0 ? p.gone / p.whole : kNaN;
+        double gone = 0;
+        double whole = 0;
+        for (const int m : models) {
+          const Path& p = path_[(static_cast<size_t>(m) * out.size() + u) * sets_.size() + c];
+          gone += p.gone;
+          whole += p.whole;
+        }
+        out[u][c] = whole != 0 ? gone / whole : kNaN;
       }
     }
     return out;
@@ -299,12 +305,12 @@ class Study {
       return logit(x, m, r, t, wanted) - logit(x, m, r, t, base);
     };
     const double from = lead(runs_.base().logits, job.pair);
-    Path& p = path_[u * sets_.size() + c];
+    Path& p = path_[(static_cast<size_t>(m) * options_.updates.size() + u) * sets_.size() + c];
     p.gone += lead(logits, row) - from;
     p.whole += lead(runs_.donor().logits, job.pair) - from;
   }
 
-  std::vector<Path> path_;  // (U, sets)
+  std::vector<Path> path_;  // (M, U, sets)
 };
 
 std::vector<PositionSet> sets_of(const PatchOptions& options, const TaskSpec& spec) {
@@ -321,8 +327,10 @@ std::vector<PositionSet> sets_of(const PatchOptions& options, const TaskSpec& sp
   return sets;
 }
 
-PatchControl control(const std::string& name, std::vector<Grid> by_seed) {
-  Grid effect = mean_over(by_seed);
+PatchControl control(const std::string& name,
+                     std::vector<Grid> by_seed,
+                     const std::vector<int>& models) {
+  Grid effect = mean_over(by_seed, models);
   return {name, std::move(by_seed), std::move(effect)};
 }
 
@@ -332,6 +340,7 @@ PatchResult patch(Reasoner& model, const Dataset& data, const PatchOptions& opti
   const TaskSpec& spec = data.task().spec();
   const PatchPairs pairs = make_pairs(data, options.pairs, options.key, options.direction);
   const std::vector<PositionSet> sets = sets_of(options, spec);
+  const std::vector<int> pooled = pooled_models(options.pooled, model.models());
   Study study(model, pairs, spec, options, sets);
   study.run(options.controls);
   PatchResult out;
@@ -346,30 +355,32 @@ PatchResult patch(Reasoner& model, const Dataset& data, const PatchOptions& opti
   }
   out.here = study.here_.outcomes();
   out.elsewhere = study.elsewhere_.outcomes();
-  out.effect_here = mean_over(out.here.donor);
-  out.effect_elsewhere = mean_over(out.elsewhere.donor);
-  out.interval_here = intervals(out.here.donor, options.bootstrap);
-  out.interval_elsewhere = intervals(out.elsewhere.donor, options.bootstrap);
-  out.recovery = study.recovery();
+  out.effect_here = mean_over(out.here.donor, pooled);
+  out.effect_elsewhere = mean_over(out.elsewhere.donor, pooled);
+  out.interval_here = intervals(out.here.donor, pooled, options.bootstrap);
+  out.interval_elsewhere = intervals(out.elsewhere.donor, pooled, options.bootstrap);
+  out.recovery = study.recovery(pooled);
   out.relations = {"the position"};
   for (const Channel& c : spec.coordinates) {
     out.relations.push_back("same " + c.name);
   }
   out.relations.emplace_back("elsewhere");
   out.by_relation_seed = study.relation_.donor();
-  out.by_relation = mean_over(out.by_relation_seed);
+  out.by_relation = mean_over(out.by_relation_seed, pooled);
   out.identity_checked = options.controls;
   out.patches = study.patches_;
   if (options.controls) {
     out.controls.push_back(control("donor with the same answer: share changed",
-                                   study.same_.shares([](const Tally& t) { return t.other; })));
+                                   study.same_.shares([](const Tally& t) { return t.other; }),
+                                   pooled));
     out.controls.push_back(
-        control("random donor: share of the donor's answer", study.random_.donor()));
+        control("random donor: share of the donor's answer", study.random_.donor(), pooled));
   }
   if (options.untrained != nullptr) {
     Study blank(*options.untrained, pairs, spec, options, sets);
     blank.run(false);
-    out.controls.push_back(control("untrained model", blank.here_.donor()));
+    out.controls.push_back(control(
+        "untrained model", blank.here_.donor(), pooled_models({}, options.untrained->models())));
   }
   return out;
 }

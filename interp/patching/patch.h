@@ -26,6 +26,7 @@ struct PatchOptions {
   int pairs = 32;
   Direction direction = Direction::noising;
   bool controls = true;           // identity, same-answer donor, random donor
+  std::vector<int> pooled;        // places in the pack that make means and intervals; empty: all
   Reasoner* untrained = nullptr;  // a pack of the same architecture at its initialisation
   uint64_t key = 0;               // of pairs and random donors
   int rows = 256;                 // patched runs in one batch

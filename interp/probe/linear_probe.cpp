@@ -302,7 +302,7 @@ double majority(const std::vector<LabelFamily>& families,
 Grid position_map(const ProbeRun& run,
                   const std::vector<LabelFamily>& families,
                   const Members& members,
-                  int64_t models,
+                  const std::vector<int>& models,
                   int64_t positions,
                   int64_t first_test_row,
                   LabelKind kind) {
@@ -320,13 +320,14 @@ Grid position_map(const ProbeRun& run,
     }
     for (int64_t u = 0; rows > 0 && u < run.updates(); ++u) {
       int64_t right = 0;
-      for (int64_t m = 0; m < models; ++m) {
+      for (const int m : models) {
         for (const auto& [f, set] : members) {
           right += run.right(m, u, f, set, static_cast<int>(kind), static_cast<int>(t));
         }
       }
       out[static_cast<size_t>(u)][static_cast<size_t>(t)] =
-          static_cast<double>(right) / static_cast<double>(rows * models);
+          static_cast<double>(right) /
+          static_cast<double>(rows * static_cast<int64_t>(models.size()));
     }
   }
   return out;
@@ -361,6 +362,7 @@ std::vector<ProbeResult> linear_probe(Reasoner& model, const Dataset& data, cons
     }
   }
   const int64_t models = model.models();
+  const std::vector<int> pooled = pooled_models(o.pooled, model.models());
   const int64_t positions = data.task().spec().positions;
   const int64_t first_test_row = o.train_items * positions;
   std::vector<ProbeResult> results;
@@ -377,13 +379,17 @@ std::vector<ProbeResult> linear_probe(Reasoner& model, const Dataset& data, cons
     r.classes = set.classes;
     r.updates = main.update_list();
     r.accuracy = shares(main, families, list, models, LabelKind::truth);
-    r.interval = column_intervals(r.accuracy, o.bootstrap);
+    Grid pooled_rows;
+    for (const int m : pooled) {
+      pooled_rows.push_back(r.accuracy[static_cast<size_t>(m)]);
+    }
+    r.interval = column_intervals(pooled_rows, o.bootstrap);
     r.majority = majority(families, list, first_test_row);
     r.probe_examples = o.train_items;
     r.train_labels = families[f].train_rows;
     r.test_labels = families[f].test_rows;
     r.by_position =
-        position_map(main, families, list, models, positions, first_test_row, LabelKind::truth);
+        position_map(main, families, list, pooled, positions, first_test_row, LabelKind::truth);
     if (o.controls) {
       r.shuffled = shares(main, families, list, models, LabelKind::shuffled);
       r.control_task = shares(main, families, list, models, LabelKind::control);
@@ -392,7 +398,7 @@ std::vector<ProbeResult> linear_probe(Reasoner& model, const Dataset& data, cons
       r.by_position_above_shuffled = difference(
           r.by_position,
           position_map(
-              main, families, list, models, positions, first_test_row, LabelKind::shuffled));
+              main, families, list, pooled, positions, first_test_row, LabelKind::shuffled));
       for (int64_t m = 0; m < models; ++m) {
         r.input_only.push_back(share(*input_only, families, list, m, 0, LabelKind::truth));
       }

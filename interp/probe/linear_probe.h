@@ -19,6 +19,7 @@ struct ProbeOptions {
   int64_t test_items = 300;         // those behind them
   double strength = 1e-3;           // ridge penalty, in units of rows * mean variance
   bool controls = true;             // shuffled labels, control task, input only
+  std::vector<int> pooled;          // places in the pack that make means and intervals; empty: all
   Reasoner* untrained = nullptr;    // a pack of the same architecture at its initialisation
   uint64_t key = 0;                 // of the controls
   RunOptions run;

@@ -2,6 +2,7 @@
 
 #define EIGEN_DONT_PARALLELIZE
 #include <Eigen/Dense>
+#include <cmath>
 
 #include "core/check.h"
 
@@ -47,6 +48,7 @@ Ridge::Ridge(const InputSums& sums, double strength)
   const Vector mean(mean_.data(), inputs_);
   a.selfadjointView<Eigen::Lower>().rankUpdate(mean, -static_cast<double>(rows_));
   const double spread = a.trace() / static_cast<double>(inputs_);
+  SV_CHECK(std::isfinite(spread), "inputs of a ridge regression that are not finite");
   // Inputs that never vary leave nothing to scale the penalty by; any positive value gives W = 0.
   a.diagonal().array() += spread > 0 ? strength * spread : 1.0;
   const Eigen::LLT<Matrix, Eigen::Lower> llt(a);

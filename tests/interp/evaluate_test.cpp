@@ -1,0 +1,174 @@
+// Evaluation against a naive loop over depths, and under halting rules.
+#include "interp/evaluate.h"
+
+#include <gtest/gtest.h>
+
+#include "data/tasks.h"
+#include "interp/planted.h"
+#include "kernels/ops/readout_stats/readout_stats.h"
+#include "models/train/watchdog.h"
+
+namespace sv {
+namespace {
+
+using interp_test::planted_data;
+using interp_test::planted_model;
+using interp_test::random_looped;
+
+struct Naive {
+  Score score;
+  double residual = 0;
+};
+
+/// One unroll per depth, one batch, the answer of the last readout.
+std::vector<Naive> naive(Reasoner& model, const Dataset& data, int depth) {
+  Arena arena;
+  Tape tape({&arena, 1, {}}, false);
+  const Batch batch = data.range(0, static_cast<int>(data.size()));
+  Plan plan;
+  plan.depth = Depth::fixed(depth);
+  plan.save.residual = true;
+  Trajectory run;
+  unroll(model, load_inputs(arena, batch), plan, tape, run);
+  const Tensor answer =
+      make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
+  ops::argmax(tape.ctx, run.readouts.back().logits.value(), answer);
+  std::vector<Naive> out;
+  for (int m = 0; m < model.models(); ++m) {
+    Naive n;
+    n.score = score_answers(answer, m, batch, depth);
+    const Tensor last = run.residual.slice(depth - 1, 1);
+    for (int b = 0; b < batch.size; ++b) {
+      n.residual += static_cast<double>(last.as<float>()[m * batch.size + b]);
+    }
+    n.residual /= batch.size;
+    out.push_back(n);
+  }
+  return out;
+}
+
+TEST(Evaluate, EqualsANaiveLoopOverDepthsBitForBit) {
+  TaskOptions small;
+  small.size = 6;
+  small.hops = 4;  // the target changes with every update up to the fourth
+  for (const char* name : {"permutation_power", "prefix_parity"}) {
+    TaskOptions options = small;
+    if (std::string(name) == "prefix_parity") {
+      options.hops = 0;
+      options.size = 12;
+    }
+    const Dataset data(make_task(name, options), Split::test, 1, 13);
+    const auto model = random_looped(data.task(), {3, 5, 9});
+    EvaluateOptions o;
+    o.depths = {1, 2, 5, 7};
+    o.run = {4, 2};  // batches of 4, the last one shorter
+    const DepthCurves curves = evaluate(*model, data, o);
+    EXPECT_EQ(curves.evidence.items, 13);
+    EXPECT_TRUE(curves.evidence.exploratory);
+    for (size_t d = 0; d < o.depths.size(); ++d) {
+      const std::vector<Naive> expected = naive(*model, data, o.depths[d]);
+      for (size_t m = 0; m < expected.size(); ++m) {
+        EXPECT_EQ(curves.accuracy[m][d], expected[m].score.accuracy()) << name << " depth " << d;
+        EXPECT_EQ(curves.exact[m][d], expected[m].score.exact()) << name << " depth " << d;
+        EXPECT_NEAR(curves.residual[m][d], expected[m].residual, 1e-12);
+      }
+    }
+  }
+}
+
+TEST(Evaluate, LevelsOfDifficultyAddUpToTheWhole) {
+  const Dataset data = planted_data(40);
+  const auto model = random_looped(data.task(), {1, 2});
+  EvaluateOptions o;
+  o.depths = {1, 3};
+  const DepthCurves c = evaluate(*model, data, o);
+  ASSERT_EQ(c.by_position_difficulty.size(), 4U);
+  for (size_t m = 0; m < 2; ++m) {
+    for (size_t d = 0; d < 2; ++d) {
+      double right = 0;
+      int64_t items = 0;
+      for (const DifficultyCurve& level : c.by_difficulty) {
+        right += level.accuracy[m][d] * static_cast<double>(level.items);
+        items += level.items;
+      }
+      EXPECT_EQ(items, 40);
+      EXPECT_NEAR(right / 40, c.accuracy[m][d], 1e-12);
+      right = 0;
+      for (const DifficultyCurve& level : c.by_position_difficulty) {
+        EXPECT_EQ(level.items, 40);
+        right += level.accuracy[m][d];
+      }
+      EXPECT_NEAR(right / 4, c.accuracy[m][d], 1e-12);
+    }
+  }
+}
+
+TEST(Evaluate, AModelThatCarriesTheAnswerIsAlwaysRightAndSettled) {
+  const Dataset data = planted_data(20);
+  const auto model = planted_model({1, 2, 3}, {});
+  EvaluateOptions o;
+  o.depths = {1, 4};
+  const DepthCurves c = evaluate(*model, data, o);
+  for (size_t m = 0; m < 3; ++m) {
+    EXPECT_EQ(c.exact[m][1], 1);
+    EXPECT_EQ(c.residual[m][1], 0);
+    EXPECT_EQ(c.accuracy_item_interval[m][1].low, 1);
+    EXPECT_GT(c.exact_item_interval[m][1].low, 0.8);  // Wilson: 20 of 20 is not certainty
+  }
+  EXPECT_EQ(c.accuracy_interval[1].low, 1);
+}
+
+TEST(Evaluate, IntervalsOfSomeModelsLeaveTheOthersOut) {
+  const Dataset data = planted_data(30);
+  const auto model = random_looped(data.task(), {1, 2, 3});
+  EvaluateOptions o;
+  o.depths = {2};
+  const DepthCurves c = evaluate(*model, data, o);
+  const Interval one = score_intervals(c.scores, {1}, false)[0];
+  EXPECT_EQ(one.low, c.accuracy_item_interval[1][0].low);
+  EXPECT_LE(one.low, c.accuracy[1][0]);
+  EXPECT_GE(one.high, c.accuracy[1][0]);
+  EXPECT_THROW(score_intervals(c.scores, {3}, false), Error);
+}
+
+TEST(EvaluateHalting, ARuleThatNeverFiresEqualsTheFullDepth) {
+  const Dataset data = planted_data(17);
+  const auto model = random_looped(data.task(), {4, 6});
+  HaltOptions o;
+  o.rule = {Halt::Kind::change, -1, 1};
+  o.max_depth = 5;
+  o.run.batch = 8;
+  const HaltResult h = evaluate_halting(*model, data, o);
+  EvaluateOptions full;
+  full.depths = {5};
+  const DepthCurves c = evaluate(*model, data, full);
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_EQ(h.accuracy[m], c.accuracy[m][0]);
+    EXPECT_EQ(h.exact[m], c.exact[m][0]);
+    EXPECT_EQ(h.mean_updates[m], 5);
+    EXPECT_EQ(h.never[m], 1);
+  }
+  EXPECT_EQ(h.work_saved, 0);
+}
+
+TEST(EvaluateHalting, ARuleThatAlwaysFiresStopsAtTheSmallestDepth) {
+  const Dataset data = planted_data(17);
+  const auto model = random_looped(data.task(), {4, 6});
+  HaltOptions o;
+  o.rule = {Halt::Kind::change, 1e9, 2};
+  o.max_depth = 8;
+  const HaltResult h = evaluate_halting(*model, data, o);
+  EvaluateOptions full;
+  full.depths = {2};
+  const DepthCurves c = evaluate(*model, data, full);
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_EQ(h.mean_updates[m], 2);
+    EXPECT_EQ(h.saved[m], 0.75);
+    EXPECT_EQ(h.accuracy[m], c.accuracy[m][0]);
+    EXPECT_EQ(h.count[m][1], 17);
+  }
+  EXPECT_EQ(h.work_saved, 0.75);
+}
+
+}  // namespace
+}  // namespace sv
