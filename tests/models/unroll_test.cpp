@@ -290,16 +290,20 @@ TEST(Halting, SavedStatesAndResidualsKeepRowsAtTheirPlaces) {
 
 TEST(Halting, ARunOfSomeModelsOfThePackHaltsLikeTheWholePack) {
   const auto model = make_model(setting("halt_head"), kSeeds, DType::f32);
-  const Data data(kSeeds, 8);
+  const Data data(kSeeds, 8, true);
   const Plan plan = halting({Halt::Kind::change, 0.05, 1});
   ModelRun whole(*model);
   const Trajectory& all = whole.forward(data.inputs(), plan);
-  const std::vector<int> some = {0, 2};
+  const std::vector<int> some = {1, 2};
   Arena arena;
   Tape tape({&arena, 1, some}, false);
   Trajectory out;
   unroll(*model, data.inputs(), plan, tape, out);
-  EXPECT_LT(out.row_updates, 2 * 8 * out.updates_run) << "no row was left out";
+  // Without compaction every live model computes all eight rows of every update.
+  const auto last = [&](int m) {
+    return *std::max_element(out.steps.begin() + m * 8, out.steps.begin() + m * 8 + 8);
+  };
+  EXPECT_LT(out.row_updates, 8 * (last(1) + last(2))) << "no row was left out";
   for (const int m : some) {
     EXPECT_TRUE(same_bits(out.final[0].value().slice(m, 1), all.final[0].value().slice(m, 1)));
     EXPECT_TRUE(same_bits(out.exit_logits.slice(m, 1), all.exit_logits.slice(m, 1)));
