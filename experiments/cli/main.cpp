@@ -1,7 +1,10 @@
 // subvocal: reads the command line, runs one command, and is the only place where an error becomes
 // an exit code.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <new>
@@ -118,10 +121,21 @@ int run(int argc, char** argv) {
   return chosen->run(a);
 }
 
+/// libgomp's default is to spin for milliseconds at every barrier; on a machine with other work
+/// that makes small ops ten times slower. It reads its settings before main, so they are set for a
+/// second start of this very program.
+void limit_spinning(char** argv) {
+  if (std::getenv("GOMP_SPINCOUNT") == nullptr && std::getenv("OMP_WAIT_POLICY") == nullptr) {
+    setenv("GOMP_SPINCOUNT", "2000", 1);
+    execv("/proc/self/exe", argv);  // returns only where it cannot be done; then the default stays
+  }
+}
+
 }  // namespace
 }  // namespace sv::cli
 
 int main(int argc, char** argv) {
+  sv::cli::limit_spinning(argv);
   try {
     return sv::cli::run(argc, argv);
   } catch (const sv::Error& e) {
