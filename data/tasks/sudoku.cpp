@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "data/lines.h"
 #include "data/task_of.h"
@@ -376,7 +377,7 @@ class Sudoku final : public TaskOf<Puzzle> {
           !(rating >= 0 && rating <= 100)) {
         fail(line.where, ": rating ", excerpt(word), " is not a number from 0 to 100");
       }
-      p.rating = static_cast<int>(rating * 10 + 0.5);
+      p.rating = static_cast<int>(std::lround(rating * 10));
     }
     return p;
   }

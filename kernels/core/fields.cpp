@@ -244,7 +244,7 @@ Wrong commit(const Field& field, T* target, T candidate) {
 
 template <class T>
 Wrong parse_one(std::string_view text, T& to) {
-  const Wrong wrong = detail::concat("expects ", type_name<T>(), ", got ", shown(text));
+  Wrong wrong = detail::concat("expects ", type_name<T>(), ", got ", shown(text));
   if constexpr (std::is_same_v<T, bool>) {
     if (text != "true" && text != "false") {
       return *wrong + " (write true or false)";

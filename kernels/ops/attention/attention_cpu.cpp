@@ -15,8 +15,6 @@ namespace sv::ops {
 
 namespace {
 
-using cpu::View;
-
 struct Dims {
   int64_t M, B, T, S, H, G, K;
   int live;  // models computed
