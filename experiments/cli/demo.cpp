@@ -25,6 +25,7 @@ Spec demo_spec(const Arguments& a) {
   spec.seeds = {0, 1, 2, 3, kControlSeed};
   spec.model.without_injection = {kControlSeed};
   spec.data.options.size = a.quick ? 4 : 6;
+  spec.data.options.min_clues = a.quick ? 0 : 13;
   spec.model.width = a.full ? 64 : 48;
   spec.model.hidden = a.full ? 160 : 128;
   spec.train.steps = 950;
