@@ -17,6 +17,11 @@ Measured::Measured(const std::string& run_folder, int thread_count, bool fresh)
   model = fresh ? bench.make_model() : load_run_model(bench, run_folder);
 }
 
+Provenance Measured::provenance() {
+  const int set = bench.spec().data.train_size;
+  return {set > 0 ? set : bench.train_set().size(), bench.spec().depth.train};
+}
+
 std::vector<Group> groups_of(const Spec& spec) {
   Group main{spec.model.name, {}, {}};
   Group control{"no injection", {}, {}};
@@ -39,7 +44,7 @@ std::vector<Group> groups_of(const Spec& spec) {
 
 namespace {
 
-json head(const Measured& run) {
+json head(Measured& run) {
   const Spec& spec = run.bench.spec();
   const Depth depth = run.bench.train_depth();
   json doc;
@@ -48,8 +53,8 @@ json head(const Measured& run) {
   doc["title"] = spec.task + ", " + spec.model.name + ", trained at depth " + spec.depth.train;
   doc["exploratory"] = spec.seeds.size() < static_cast<size_t>(kSeedsForClaims);
   doc["task"] = {{"name", spec.task},
-                 {"train_size", spec.data.train_size},
-                 {"test_size", spec.data.test_size},
+                 {"train_size", run.provenance().train_items},
+                 {"test_size", run.bench.test_set().size()},
                  {"notes", run.bench.task()->notes()}};
   const char* laws[] = {"fixed", "uniform", "list", "poisson"};
   doc["train_depth"] = {
@@ -75,7 +80,7 @@ void write(const std::string& path, const json& doc) {
 
 /// The present document with a fresh head; parts of another spec are dropped, title and summary
 /// kept.
-json current(const Measured& run, const std::string& path) {
+json current(Measured& run, const std::string& path) {
   json doc = load(path);
   if (doc.value("spec_digest", "") != run.spec_digest) {
     doc = json::object();
@@ -91,7 +96,7 @@ json current(const Measured& run, const std::string& path) {
 
 }  // namespace
 
-void save_part(const Measured& run, const std::string& part, json value) {
+void save_part(Measured& run, const std::string& part, json value) {
   const std::string path = run.folder + "/findings.json";
   json doc = current(run, path);
   const size_t dot = part.find('.');
@@ -101,7 +106,7 @@ void save_part(const Measured& run, const std::string& part, json value) {
   write(path, doc);
 }
 
-void save_entry(const Measured& run,
+void save_entry(Measured& run,
                 const std::string& part,
                 const std::vector<std::string>& keys,
                 json value) {
@@ -172,14 +177,14 @@ Grid rows_of(const Grid& grid, const std::vector<int>& models) {
   return out;
 }
 
-H5Writer results_file(const Measured& run, const std::string& what) {
+H5Writer results_file(Measured& run, const std::string& what) {
   const Spec& spec = run.bench.spec();
   H5Root root;
   root.schema = "subvocal." + what;
   root.config_digest = run.spec_digest;
   root.more = {{"task", spec.task},
                {"model", spec.model.name},
-               {"train_size", static_cast<int64_t>(spec.data.train_size)},
+               {"train_size", run.provenance().train_items},
                {"train_depth", spec.depth.train},
                {"exploratory",
                 static_cast<int64_t>(spec.seeds.size() < static_cast<size_t>(kSeedsForClaims))}};

@@ -12,9 +12,9 @@ namespace sv {
 /// Replaces one part ("depth", "dynamics.halting") of the run's findings.json, keeping the others;
 /// the head (task, seeds, groups) is rewritten. A findings.json of another spec digest is replaced
 /// whole.
-void save_part(const Measured& run, const std::string& part, nlohmann::json value);
+void save_part(Measured& run, const std::string& part, nlohmann::json value);
 /// Appends or replaces the entry of the list `part` whose `key` fields equal those of `value`.
-void save_entry(const Measured& run,
+void save_entry(Measured& run,
                 const std::string& part,
                 const std::vector<std::string>& keys,
                 nlohmann::json value);
@@ -34,7 +34,7 @@ nlohmann::json json_of(const std::vector<Interval>& intervals);
 Grid rows_of(const Grid& grid, const std::vector<int>& models);
 
 /// A results file of the run: root attributes name the spec, the seeds and the training set.
-H5Writer results_file(const Measured& run, const std::string& what);
+H5Writer results_file(Measured& run, const std::string& what);
 void put_grid(H5Writer& file,
               const std::string& name,
               const std::vector<std::string>& dims,

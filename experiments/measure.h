@@ -20,7 +20,8 @@ struct Measured {
   std::unique_ptr<Reasoner> model;
   int threads;
 
-  Provenance provenance() const { return {bench.spec().data.train_size, bench.spec().depth.train}; }
+  /// Size of the training set (counted where the settings say "all of the file") and train depth.
+  Provenance provenance();
   RunOptions run_options(int batch = 64) const { return {batch, threads}; }
   /// Periods of the deepest training step.
   int train_max() const { return bench.train_depth().max; }

@@ -27,8 +27,8 @@ json group_json(const Group& g, const DepthCurves& c) {
           {"exact", json_of(exact)},
           {"accuracy", json_of(accuracy)},
           {"residual", json_of(residual)},
-          {"exact_interval", json_of(column_intervals(exact))},
-          {"accuracy_interval", json_of(column_intervals(accuracy))},
+          {"exact_interval", json_of(score_intervals(c.scores, g.models, true))},
+          {"accuracy_interval", json_of(score_intervals(c.scores, g.models, false))},
           {"residual_interval", json_of(column_intervals(residual))},
           {"exact_item_interval", items_exact},
           {"accuracy_item_interval", items_accuracy}};
@@ -52,7 +52,7 @@ json difficulty_json(const Group& g, const DepthCurves& c) {
   return out;
 }
 
-void write_file(const Measured& run, const DepthCurves& c) {
+void write_file(Measured& run, const DepthCurves& c) {
   H5Writer file = results_file(run, "depth");
   put_axis(file, "model", run.bench.spec().seeds, "seed of the model");
   put_axis(file, "depth", c.depths, "test depth in schedule periods");
@@ -79,7 +79,7 @@ void print_table(const std::vector<Group>& groups,
   fmt::print("{:<16}{:>6}", "group", "depth");
   fmt::print("{:>12}{:>20}{:>12}{:>12}   exact by seed\n",
              "exact",
-             "95 % over seeds",
+             "95 % seeds, items",
              "tokens",
              "residual");
   for (const Group& g : groups) {
@@ -87,7 +87,7 @@ void print_table(const std::vector<Group>& groups,
     const std::vector<double> mean = column_means(exact);
     const std::vector<double> tokens = column_means(rows_of(c.accuracy, g.models));
     const std::vector<double> residual = column_means(rows_of(c.residual, g.models));
-    const std::vector<Interval> interval = column_intervals(exact);
+    const std::vector<Interval> interval = score_intervals(c.scores, g.models, true);
     for (size_t d = 0; d < c.depths.size(); ++d) {
       fmt::print("{:<16}{:>6}{:>11.1f}%{:>20}{:>11.1f}%{:>12.4f}  ",
                  d == 0 ? g.name : "",
@@ -184,7 +184,7 @@ std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& aske
   print_difficulty(groups.front(), c, data.task().spec().difficulty);
   if (what.data == nullptr && !what.untrained) {
     json value = {{"depths", c.depths},
-                  {"interval_method", "95 % bootstrap over seeds"},
+                  {"interval_method", "95 % bootstrap over seeds, then items"},
                   {"groups", json::array()},
                   {"by_difficulty", difficulty_json(groups.front(), c)}};
     for (const Group& g : groups) {

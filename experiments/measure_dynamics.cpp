@@ -78,7 +78,7 @@ void print_group(const Group& g,
       share(cells[3], all));
 }
 
-void save(const Measured& run, const ConvergenceResult& d) {
+void save(Measured& run, const ConvergenceResult& d) {
   json residual = {{"depths", d.updates}, {"groups", json::array()}};
   for (const Group& g : groups_of(run.bench.spec())) {
     residual["groups"].push_back({{"name", g.name},

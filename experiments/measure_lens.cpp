@@ -88,6 +88,7 @@ void measure_lens(Measured& run, int examples, int depth) {
   o.examples = hardest(data, o.items, examples);
   o.example_models = {main.models.front()};
   o.untrained = control.get();
+  o.pooled = main.models;
   o.run = run.run_options();
   o.trained = run.provenance();
   const LensResult lens = readout_lens(*run.model, data, o);

@@ -91,8 +91,7 @@ void print_patch(const PatchResult& p, const std::string& mode) {
   }
 }
 
-void write_file(const Measured& run,
-                const std::vector<std::pair<std::string, PatchResult>>& results) {
+void write_file(Measured& run, const std::vector<std::pair<std::string, PatchResult>>& results) {
   H5Writer file = results_file(run, "patch");
   const PatchResult& first = results.front().second;
   put_axis(file, "update", first.updates, "update at which the patch starts");
@@ -124,6 +123,7 @@ std::vector<std::string> measure_patch(Measured& run, const PatchMeasure& what) 
     o.updates.push_back(r);
   }
   o.untrained = control.get();
+  o.pooled = main.models;
   o.threads = run.threads;
   o.trained = run.provenance();
   std::vector<std::pair<std::string, PatchResult>> results;

@@ -30,7 +30,7 @@ json probe_json(const Group& g, const ProbeResult& p) {
                 {"accuracy", json_of(accuracy)},
                 {"interval", json_of(column_intervals(accuracy))},
                 {"control_shuffled", json_of(rows_of(p.shuffled, g.models))},
-                {"selectivity", json_of(rows_of(p.selectivity, g.models))},
+                {"selectivity", json_of(rows_of(p.above_shuffled, g.models))},
                 {"majority", json_of(p.majority)},
                 {"items", p.evidence.items},
                 {"train_items", p.probe_examples}};
@@ -84,13 +84,13 @@ void print_probe(const Group& g, const ProbeResult& p) {
   fmt::print("\n");
   line("shuffled labels %", rows_of(p.shuffled, g.models));
   line("control task %", rows_of(p.control_task, g.models));
-  line("selectivity %", rows_of(p.selectivity, g.models));
+  line("above shuffled %", rows_of(p.above_shuffled, g.models));
   if (!p.untrained.empty()) {
     line("untrained model %", p.untrained);
   }
 }
 
-void write_file(const Measured& run, const std::vector<ProbeResult>& results) {
+void write_file(Measured& run, const std::vector<ProbeResult>& results) {
   H5Writer file = results_file(run, "probe");
   put_axis(file, "model", run.bench.spec().seeds, "seed of the model");
   put_axis(file, "update", results.front().updates, "update r whose state is read");
@@ -103,10 +103,10 @@ void write_file(const Measured& run, const std::vector<ProbeResult>& results) {
              p.shuffled,
              "labels permuted within position and step");
     put_grid(file,
-             name + "_selectivity",
+             name + "_above_shuffled",
              {"model", "update"},
-             p.selectivity,
-             "accuracy minus that of the control task");
+             p.above_shuffled,
+             "accuracy minus that with shuffled labels");
   }
   file.publish(run.folder + "/probe.h5");
 }
@@ -117,6 +117,7 @@ std::vector<std::string> measure_probe(Measured& run, const ProbeMeasure& what) 
   const Dataset& data = run.bench.test_set();
   const std::string target = default_target(data.task().spec(), what.target);
   const auto control = run.untrained();
+  const Group main = groups_of(run.bench.spec()).front();
   ProbeOptions o;
   o.site = what.site;
   o.truths = {target};
@@ -128,10 +129,10 @@ std::vector<std::string> measure_probe(Measured& run, const ProbeMeasure& what) 
   o.test_items = examples - o.train_items;
   o.strength = what.ridge;
   o.untrained = control.get();
+  o.pooled = main.models;
   o.run = run.run_options();
   o.trained = run.provenance();
   const std::vector<ProbeResult> results = linear_probe(*run.model, data, o);
-  const Group main = groups_of(run.bench.spec()).front();
   std::vector<std::string> lines;
   std::string peaks;
   for (const ProbeResult& p : results) {
