@@ -107,7 +107,8 @@ std::string learned_line(const Spec& spec,
 
 int demo(const Arguments& a) {
   const Spec spec = demo_spec(a);
-  const std::string folder = a.out.empty() ? "runs/demo" : a.out;
+  const char* name = a.quick ? "runs/demo-quick" : a.full ? "runs/demo-full" : "runs/demo";
+  const std::string folder = a.out.empty() ? name : a.out;
   Stopwatch watch;
   Workbench bench(spec);
   RunStart start;
