@@ -129,7 +129,8 @@ Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
                               : ops::AttentionMask::Kind::bidirectional;
   mask.lengths = in.lengths;
   mask.prefix = in.prefix;
-  const double scale = 1.0 / std::sqrt(static_cast<double>(shape_.width / shape_.heads));
+  const int head_width = shape_.width / shape_.heads;
+  const double scale = 1.0 / std::sqrt(static_cast<double>(head_width));
   Var p = ad::attention_pattern(pass.tape, q, k, mask, shape_.heads, shape_.kv_heads, scale);
   p = pass.tap(Point::attn_pattern, p, block_);
   const Var mixed = ad::attention_mix(pass.tape, p, v, shape_.heads, shape_.kv_heads);
