@@ -51,10 +51,16 @@ std::string progress_note(const Trainer& trainer) {
   const StepStats& stats = trainer.stats();
   double loss = 0;
   double accuracy = 0;
+  double live = 0;
   for (size_t m = 0; m < stats.loss.size(); ++m) {
-    loss += stats.loss[m] / static_cast<double>(stats.loss.size());
-    accuracy += stats.accuracy[m] / static_cast<double>(stats.loss.size());
+    if (std::isfinite(stats.loss[m]) && std::isfinite(stats.grad_norm[m])) {
+      loss += stats.loss[m];
+      accuracy += stats.accuracy[m];
+      live += 1;
+    }
   }
+  loss /= std::max(live, 1.0);
+  accuracy /= std::max(live, 1.0);
   return fmt::format("loss {:.3f}, accuracy {:.3f}", loss, accuracy);
 }
 
@@ -75,6 +81,7 @@ TrainOutcome train_run(Workbench& bench, RunFolder& run, int threads, ProgressOu
   TrainOutcome out;
   out.model = bench.make_model();
   Trainer trainer(*out.model, bench.train_set(), spec.train, bench.train_depth(), threads);
+  remove_stale_checkpoints(run.path());
   if (const auto path = newest_checkpoint(run.path())) {
     out.first_step = load_checkpoint(*path, trainer, run.spec_digest()).step;
   }

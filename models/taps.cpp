@@ -1,5 +1,6 @@
 #include "models/taps.h"
 
+#include <array>
 #include <charconv>
 #include <set>
 
@@ -143,7 +144,14 @@ Address parse_address(const std::string& pattern) {
     a.part = a.point.substr(colon + 1);
     a.point.resize(colon);
   }
-  SV_CHECK(i == pieces.size(), "tap '", pattern, "' has something behind its point");
+  if (i != pieces.size()) {
+    fail("tap '",
+         pattern,
+         "': nothing may stand behind '",
+         a.point,
+         "' unless it is 'block'",
+         did_you_mean(a.point, std::array<std::string, 1>{"block"}));
+  }
   return a;
 }
 

@@ -144,6 +144,21 @@ void save_checkpoint(const std::string& folder,
   publish(folder, {safetensors_file(name, views, metadata)}, retire, files);
 }
 
+void remove_stale_checkpoints(const std::string& folder, Files& files) {
+  remove_leftovers(folder, files);
+  const Manifest manifest = Manifest::load(folder, files);
+  std::vector<std::string> stale;
+  for (const auto& item : std::filesystem::directory_iterator(folder)) {
+    const std::string name = item.path().filename().string();
+    if (name.starts_with("checkpoint-") && manifest.find(name) == nullptr) {
+      stale.push_back(name);
+    }
+  }
+  for (const std::string& name : stale) {
+    remove_file(join_path(folder, name), files);
+  }
+}
+
 std::optional<std::string> newest_checkpoint(const std::string& folder, Files& files) {
   std::optional<std::string> newest;
   const Manifest manifest = Manifest::load(folder, files);

@@ -26,6 +26,10 @@ void save_checkpoint(const std::string& folder,
                      const CheckpointInfo& info,
                      Files& files = real_files());
 
+/// Removes checkpoints that a kill left behind after their successor was published, and temporary
+/// files. For the owner of the folder only.
+void remove_stale_checkpoints(const std::string& folder, Files& files = real_files());
+
 /// Path of the newest published checkpoint of a folder; nothing if there is none yet.
 std::optional<std::string> newest_checkpoint(const std::string& folder,
                                              Files& files = real_files());

@@ -93,7 +93,7 @@ class ExitCodes(unittest.TestCase):
     def test_2_sites_that_match_nothing(self):
         self.expect(0, [], [*TRAIN, "--out", "a"])
         self.expect(2, ["mlp_oot", "mlp_out"], ["collect", "a", "sites=loop.*.block.0.mlp_oot"])
-        self.expect(2, ["blok"], ["collect", "a", "sites=loop.*.blok.0.mlp_out"])
+        self.expect(2, ["blok", "block"], ["collect", "a", "sites=loop.*.blok.0.mlp_out"])
         self.expect(2, ["block.7"], ["collect", "a", "sites=loop.*.block.7.mlp_out"])
 
     def test_2_a_damaged_checkpoint(self):
