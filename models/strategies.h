@@ -13,7 +13,7 @@ namespace sv {
 struct Halt {
   enum class Kind : uint8_t {
     none,
-    change,      // ||h_r - h_{r-1}|| / ||h_r|| < threshold, over all parts
+    change,      // ||h_r - h_{r-1}|| / ||h_r|| < threshold, of the part written last
     divergence,  // KL(y_r || y_{r-1}) < threshold, mean over positions in use
     entropy,     // |H(y_r) - H(y_{r-1})| < threshold, mean over positions in use (Huginn's rule)
     learned,     // halt_logit > threshold
