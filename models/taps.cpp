@@ -2,7 +2,6 @@
 
 #include <array>
 #include <charconv>
-#include <set>
 
 #include "core/nearest.h"
 #include "kernels/ops/elementwise/elementwise.h"
