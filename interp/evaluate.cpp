@@ -1,6 +1,7 @@
 #include "interp/evaluate.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include "kernels/ops/readout_stats/readout_stats.h"
@@ -18,7 +19,7 @@ struct PositionCounts {
   std::vector<int64_t> answers;  // (depths)
 };
 
-/// Sums of one evaluation, filled batch by batch.
+/// Sums of one evaluation, filled group by group; groups come at the same time.
 class Collector {
  public:
   Collector(const Reasoner& model, const Dataset& data, const std::vector<int>& updates, int64_t n)
@@ -29,62 +30,72 @@ class Collector {
     scores_.right.assign(static_cast<size_t>(scores_.depths * scores_.models * n), 0);
     scores_.answers.assign(static_cast<size_t>(scores_.depths * n), 0);
     scores_.residual.assign(scores_.right.size(), kMissing);
-  }
-
-  /// `first`: index of the batch's first example.
-  void take(const Update& u, const Batch& batch, int64_t first, const Tensor& answer) {
-    const auto d = static_cast<int64_t>(std::lower_bound(updates_.begin(), updates_.end(), u.r) -
-                                        updates_.begin());
-    for (int b = 0; b < batch.size; ++b) {
-      const int32_t* want = batch.target(0, b, u.r);
-      const auto asked =
-          std::count_if(want, want + batch.positions, [](int32_t target) { return target >= 0; });
-      scores_.answers[static_cast<size_t>(d * scores_.items + first + b)] =
-          static_cast<int32_t>(asked);
-      count_positions(d, first + b, want, batch.positions, answer, b, batch.size);
-    }
-    with_float(u.residual.dtype, [&]<class T>() {
-      for (int64_t m = 0; m < scores_.models; ++m) {
-        for (int64_t b = 0; b < batch.size; ++b) {
-          scores_.residual[scores_.at(d, m, first + b)] =
-              static_cast<float>(u.residual.as<T>()[m * batch.size + b]);
+    for (int64_t i = 0; i < n; ++i) {
+      for (const int32_t level : data[i].position_difficulty) {
+        if (level >= 0) {
+          PositionCounts& counts = positions_[level];
+          counts.right.resize(static_cast<size_t>(scores_.depths * scores_.models));
+          counts.answers.resize(static_cast<size_t>(scores_.depths));
         }
       }
-    });
+    }
+  }
+
+  /// answer i32 (models of the group, rows, T).
+  void take(const Update& u, const GroupRun& group, const Tensor& answer) {
+    const auto d = static_cast<int64_t>(std::lower_bound(updates_.begin(), updates_.end(), u.r) -
+                                        updates_.begin());
+    for (int64_t m = 0; m < answer.dim(0); ++m) {
+      const int64_t place = group.members.first + m;
+      for (int b = 0; b < group.batch.size; ++b) {
+        const int64_t row = m * group.batch.size + b;
+        score_row(d,
+                  place,
+                  group.first + b,
+                  {group.batch.target(0, b, u.r), static_cast<size_t>(group.batch.positions)},
+                  answer.as<int32_t>() + row * group.batch.positions);
+        with_float(u.residual.dtype, [&]<class T>() {
+          scores_.residual[scores_.at(d, place, group.first + b)] =
+              static_cast<float>(u.residual.as<T>()[row]);
+        });
+      }
+    }
   }
 
   ItemScores scores_;
   std::map<int, PositionCounts> positions_;
 
  private:
-  void count_positions(int64_t d,
-                       int64_t item,
-                       const int32_t* want,
-                       int length,
-                       const Tensor& answer,
-                       int64_t row,
-                       int64_t rows) {
+  void score_row(
+      int64_t d, int64_t m, int64_t item, std::span<const int32_t> want, const int32_t* got) {
     const std::vector<int32_t>& level = data_[item].position_difficulty;
-    for (int t = 0; t < length; ++t) {
+    int32_t asked = 0;
+    int32_t right = 0;
+    for (size_t t = 0; t < want.size(); ++t) {
       if (want[t] < 0) {
         continue;
       }
-      PositionCounts* counts = nullptr;
-      if (!level.empty() && level[static_cast<size_t>(t)] >= 0) {
-        counts = &positions_[level[static_cast<size_t>(t)]];
-        counts->right.resize(static_cast<size_t>(scores_.depths * scores_.models));
-        counts->answers.resize(static_cast<size_t>(scores_.depths));
-        ++counts->answers[static_cast<size_t>(d)];
-      }
-      for (int64_t m = 0; m < scores_.models; ++m) {
-        if (answer.as<int32_t>()[(m * rows + row) * length + t] == want[t]) {
-          ++scores_.right[scores_.at(d, m, item)];
-          if (counts != nullptr) {
-            ++counts->right[static_cast<size_t>(d * scores_.models + m)];
-          }
+      const bool hit = got[t] == want[t];
+      ++asked;
+      right += hit ? 1 : 0;
+      if (!level.empty() && level[t] >= 0) {
+        PositionCounts& counts = positions_.at(level[t]);
+        if (m == 0) {
+          count(counts.answers[static_cast<size_t>(d)]);
+        }
+        if (hit) {
+          count(counts.right[static_cast<size_t>(d * scores_.models + m)]);
         }
       }
     }
+    if (m == 0) {
+      scores_.answers[static_cast<size_t>(d * scores_.items + item)] = asked;
+    }
+    scores_.right[scores_.at(d, m, item)] = right;
+  }
+  /// Groups of other rows count in the same place.
+  static void count(int64_t& n) {
+    std::atomic_ref<int64_t>(n).fetch_add(1, std::memory_order_relaxed);
   }
 
   const Dataset& data_;
@@ -213,27 +224,26 @@ DepthCurves evaluate(Reasoner& model, const Dataset& data, const EvaluateOptions
     out.updates.push_back(depth * model.schedule().period());
   }
   Collector collector(model, data, out.updates, items);
-  Arena arena;
-  Trajectory trajectory;
-  for_each_batch(data, 0, items, options.run.batch, [&](const Batch& batch) {
-    const ArenaScope scope(arena);
-    Tape tape({&arena, options.run.threads, {}}, false);
-    const Tensor answer =
-        make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
-    Plan plan;
-    plan.depth = Depth::fixed(out.depths.back());
-    plan.save.readouts = SaveAt::Readouts::list;
-    plan.save.readout_list = out.updates;
-    plan.save.residual = true;
-    plan.taps = options.taps;
-    plan.on_update = [&](const Update& u) {
-      if (u.logits) {
-        ops::argmax(tape.ctx, u.logits, answer);
-        collector.take(u, batch, batch.index[0], answer);
-      }
-    };
-    unroll(model, load_inputs(arena, batch), plan, tape, trajectory);
-  });
+  for_each_group(
+      model, data, items, options.run, options.taps != nullptr, [&](const GroupRun& group) {
+        const int count = group.members.count > 0 ? group.members.count : model.models();
+        const Tensor answer = make_tensor(
+            *group.ctx.arena, {count, group.batch.size, group.batch.positions}, DType::i32);
+        Plan plan;
+        plan.depth = Depth::fixed(out.depths.back());
+        plan.save.readouts = SaveAt::Readouts::list;
+        plan.save.readout_list = out.updates;
+        plan.save.residual = true;
+        plan.taps = options.taps;
+        plan.on_update = [&](const Update& u) {
+          if (u.logits) {
+            ops::argmax(group.ctx, u.logits, answer);
+            collector.take(u, group, answer);
+          }
+        };
+        Trajectory trajectory;
+        group.unroll(model, plan, trajectory);
+      });
   out.scores = std::move(collector.scores_);
   std::vector<int64_t> all(static_cast<size_t>(items));
   for (size_t i = 0; i < all.size(); ++i) {

@@ -1,30 +1,12 @@
 // Evaluation under a halting rule: what each row answered when it stopped, and the work it left
 // out.
-#include <algorithm>
+#include <atomic>
 
 #include "interp/evaluate.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 #include "models/train/watchdog.h"
 
 namespace sv {
-
-namespace {
-
-/// Scores row b of model m against the target that holds after its own last update.
-void score_row(Score& score, const Batch& batch, const Tensor& answer, int m, int b, int last) {
-  const int32_t* want = batch.target(0, b, last);
-  const int32_t* got =
-      answer.as<int32_t>() + (static_cast<int64_t>(m) * batch.size + b) * batch.positions;
-  int64_t asked = 0;
-  int64_t right = 0;
-  for (int t = 0; t < batch.positions; ++t) {
-    asked += want[t] >= 0 ? 1 : 0;
-    right += want[t] >= 0 && want[t] == got[t] ? 1 : 0;
-  }
-  score.add({right, asked, asked > 0 && right == asked ? 1 : 0, asked > 0 ? 1 : 0});
-}
-
-}  // namespace
 
 HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOptions& options) {
   SV_CHECK(options.rule.kind != Halt::Kind::none, "evaluation under halting needs a rule");
@@ -37,30 +19,34 @@ HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOpti
   for (int r = 1; r <= out.max_updates; ++r) {
     out.updates.push_back(r);
   }
-  std::vector<Score> score(models);
-  int64_t row_updates = 0;
-  Arena arena;
-  Trajectory trajectory;
-  for_each_batch(data, 0, items, options.run.batch, [&](const Batch& batch) {
-    const ArenaScope scope(arena);
-    Tape tape({&arena, options.run.threads, {}}, false);
+  // Per (model, row), written by one group each and added up afterwards.
+  std::vector<Score> scores(models * static_cast<size_t>(items));
+  std::vector<int> last(scores.size());
+  std::atomic<int64_t> row_updates = 0;
+  for_each_group(model, data, items, options.run, false, [&](const GroupRun& group) {
+    const Batch& batch = group.batch;
     Plan plan;
     plan.depth = Depth::fixed(options.max_depth);
     plan.halt = options.rule;
-    unroll(model, load_inputs(arena, batch), plan, tape, trajectory);
+    Trajectory trajectory;
+    group.unroll(model, plan, trajectory);
     const Tensor answer =
-        make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
-    ops::argmax(tape.ctx, trajectory.exit_logits, answer);
+        make_tensor(*group.ctx.arena, {1, batch.size, batch.positions}, DType::i32);
+    ops::argmax(group.ctx, trajectory.exit_logits, answer);
     row_updates += trajectory.row_updates;
-    for (size_t m = 0; m < models; ++m) {
-      for (int b = 0; b < batch.size; ++b) {
-        const int last =
-            trajectory.steps[m * static_cast<size_t>(batch.size) + static_cast<size_t>(b)];
-        out.count[m][static_cast<size_t>(last - 1)] += 1;
-        score_row(score[m], batch, answer, static_cast<int>(m), b, last);
-      }
+    for (int b = 0; b < batch.size; ++b) {
+      const size_t row = static_cast<size_t>(group.members.first * items + group.first + b);
+      const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(b) * batch.positions;
+      last[row] = trajectory.steps[static_cast<size_t>(b)];
+      scores[row] = score_answers(got, batch, 0, {b, 1}, last[row]);
     }
   });
+  std::vector<Score> score(models);
+  for (size_t row = 0; row < scores.size(); ++row) {
+    const size_t m = row / static_cast<size_t>(items);
+    score[m].add(scores[row]);
+    out.count[m][static_cast<size_t>(last[row] - 1)] += 1;
+  }
   for (size_t m = 0; m < models; ++m) {
     double sum = 0;
     for (int r = 1; r <= out.max_updates; ++r) {

@@ -1,29 +1,13 @@
 #include "interp/run.h"
 
 #include <algorithm>
+#include <memory>
 
 namespace sv {
 
 Evidence evidence_of(const Reasoner& model, int64_t items, const Provenance& trained) {
   const auto& seeds = model.params().seeds();
   return {seeds, items, trained, seeds.size() < static_cast<size_t>(kSeedsForClaims)};
-}
-
-Inputs load_inputs(Arena& arena, const Batch& batch) {
-  const auto host = [&](const std::vector<int32_t>& values, const Shape& shape) {
-    SV_CHECK_EQ(static_cast<int64_t>(values.size()), shape.numel());
-    const Tensor x = make_tensor(arena, shape, DType::i32);
-    std::copy(values.begin(), values.end(), x.as<int32_t>());
-    return x;
-  };
-  Inputs in;
-  in.tokens = host(batch.tokens, {batch.models, batch.size, batch.positions});
-  if (std::any_of(batch.lengths.begin(), batch.lengths.end(), [&](int32_t n) {
-        return n < batch.positions;
-      })) {
-    in.lengths = host(batch.lengths, {batch.models, batch.size});
-  }
-  return in;
 }
 
 Batch batch_of(const std::vector<Example>& examples, const TaskSpec& spec) {
@@ -58,6 +42,44 @@ void for_each_batch(const Dataset& data,
   for (int64_t at = begin; at < end; at += size) {
     f(data.range(at, static_cast<int>(std::min<int64_t>(size, end - at))));
   }
+}
+
+void GroupRun::unroll(Reasoner& model, Plan& plan, Trajectory& out) const {
+  plan.members = members;
+  plan.packed = &packed;
+  Tape tape(ctx, false);
+  sv::unroll(model, load_inputs(*ctx.arena, batch), plan, tape, out);
+}
+
+void for_each_group(Reasoner& model,
+                    const Dataset& data,
+                    int64_t items,
+                    const RunOptions& options,
+                    bool whole_pack,
+                    const std::function<void(const GroupRun&)>& f) {
+  SV_CHECK(items > 0 && items <= data.size(), items, " items of a set of ", data.size());
+  SV_CHECK(options.batch > 0, "batch ", options.batch);
+  const int models = whole_pack ? 1 : model.models();
+  const int positions = data.task().spec().positions;
+  const int size =
+      whole_pack ? options.batch : std::clamp(kGroupTokens / positions, 1, options.batch);
+  const int64_t groups = (items + size - 1) / size;
+  const int threads = std::max(options.threads, 1);
+  const bool alone = models * groups == 1 || whole_pack;
+  std::vector<std::unique_ptr<Arena>> arenas;
+  for (int i = 0; i < threads; ++i) {
+    arenas.push_back(std::make_unique<Arena>());
+  }
+  PackedWeights packed;
+  packed.pack({arenas[0].get(), threads, {}}, model.params());
+  run_tasks(models * groups, alone ? 1 : threads, [&](int64_t task, int worker) {
+    Arena& arena = *arenas[static_cast<size_t>(worker)];
+    arena.reset();
+    const int64_t first = task % groups * size;
+    const Batch batch = data.range(first, static_cast<int>(std::min<int64_t>(size, items - first)));
+    const Members members = whole_pack ? Members{} : Members{static_cast<int>(task / groups), 1, 0};
+    f({members, batch, first, {&arena, alone ? threads : 1, {}}, packed});
+  });
 }
 
 std::vector<int> pooled_models(const std::vector<int>& listed, int models) {

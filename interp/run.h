@@ -1,6 +1,5 @@
 // What every measurement shares: who was measured (Evidence), and loading examples for a pack.
 #pragma once
-#include <exception>
 #include <functional>
 #include <limits>
 #include <string>
@@ -8,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "interp/stats.h"
+#include "models/groups.h"
 #include "models/unroll.h"
 
 namespace sv {
@@ -43,8 +43,6 @@ struct RunOptions {
   int threads = 1;
 };
 
-/// The batch as tensors in the arena; lengths only where a row is padded, as in training.
-Inputs load_inputs(Arena& arena, const Batch& batch);
 /// Examples as one batch for all models; `index` counts from 0.
 Batch batch_of(const std::vector<Example>& examples, const TaskSpec& spec);
 /// Calls f on consecutive batches of examples [begin, end).
@@ -53,25 +51,25 @@ void for_each_batch(const Dataset& data,
                     int64_t end,
                     int size,
                     const std::function<void(const Batch&)>& f);
-/// Calls f(i) for i in [0, count) on several threads; the work items are independent, so results do
-/// not depend on the number. The first error, by index, is thrown again.
-template <class F>
-void parallel_for(int64_t count, int threads, F&& f) {
-  std::vector<std::exception_ptr> errors(static_cast<size_t>(count));
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-  for (int64_t i = 0; i < count; ++i) {
-    try {
-      f(i);
-    } catch (...) {
-      errors[static_cast<size_t>(i)] = std::current_exception();
-    }
-  }
-  for (const std::exception_ptr& error : errors) {
-    if (error) {
-      std::rethrow_exception(error);
-    }
-  }
-}
+/// A few sequences on their way through one run, on one thread (groups.h).
+struct GroupRun {
+  Members members;
+  const Batch& batch;  // the group's rows; shared by all models
+  int64_t first;       // index of the first row in the data set
+  Context ctx;
+  const PackedWeights& packed;
+  /// Unrolls the group under the plan, to which it adds its members and the packed weights.
+  void unroll(Reasoner& model, Plan& plan, Trajectory& out) const;
+};
+/// Cuts the first `items` examples into groups and calls f(const GroupRun&) for each of each model,
+/// or of all models together (`whole_pack`, for taps that select models). Calls run at the same
+/// time: f writes what is its rows' and models' alone.
+void for_each_group(Reasoner& model,
+                    const Dataset& data,
+                    int64_t items,
+                    const RunOptions& options,
+                    bool whole_pack,
+                    const std::function<void(const GroupRun&)>& f);
 
 /// The listed places in the pack, or all of them: which models a mean over seeds is made of. A pack
 /// may hold controls beside the models a result speaks about.

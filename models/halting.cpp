@@ -54,17 +54,22 @@ double element(const Tensor& x, int64_t i) {
 
 Halting::Halting(const Halt& rule,
                  Reasoner& model,
-                 Tape& tape,
+                 Pass pass,
                  Inputs& in,
                  Trajectory& out,
                  const State& h,
                  bool compact)
-    : rule_(rule), model_(model), compact_(compact), batch_(in.batch()) {
-  const int64_t models = model.models();
+    : rule_(rule),
+      model_(model),
+      models_(static_cast<int>(out.depth.size())),
+      compact_(compact),
+      batch_(in.batch()) {
+  const int64_t models = models_;
+  Tape& tape = pass.tape;
   const auto cells = static_cast<size_t>(models * batch_);
   live_.assign(cells, 1);
   live_count_.assign(static_cast<size_t>(models), static_cast<int>(batch_));
-  for (int m = 0; m < model.models(); ++m) {
+  for (int m = 0; m < models_; ++m) {
     if (out.depth[static_cast<size_t>(m)] == 0) {  // not a model of this run
       live_count_[static_cast<size_t>(m)] = 0;
       std::fill_n(live_.begin() + m * batch_, batch_, uint8_t{0});
@@ -83,16 +88,16 @@ Halting::Halting(const Halt& rule,
   for (size_t p = 0; p < model.schedule().parts.size(); ++p) {
     final_[static_cast<int>(p)] = tape.constant(copy_of(arena, h[static_cast<int>(p)].value()));
   }
-  Pass probe{tape, model.params(), nullptr, Phase::readout, 1};
+  pass.taps = nullptr;
   const Arena::Mark mark = arena.mark();
-  const Shape logits = model.readout(probe, in, h, out.e).shape();
+  const Shape logits = model.readout(pass, in, h, out.e).shape();
   arena.rewind(mark);
   out.exit_logits = make_tensor(arena, logits, model.params().dtype());
   out.exit_logits.zero();
   if (rule.kind == Halt::Kind::divergence) {
     previous_logits_ = make_tensor(arena, logits, model.params().dtype());
   }
-  SV_CHECK(rule.kind != Halt::Kind::learned || model.halt_logit(probe, h),
+  SV_CHECK(rule.kind != Halt::Kind::learned || model.halt_logit(pass, h),
            "this model has no halting head; set model.halt_head");
 }
 
@@ -125,7 +130,7 @@ void Halting::freeze_rows(const State& before, State& after) const {
 /// One number per (model, row): what the rule compares. Means run over the positions in use.
 std::vector<double> Halting::scores(
     Tape& tape, const Readout& y, const Tensor& change, int64_t rows, const Inputs& in) const {
-  const int64_t models = model_.models();
+  const int64_t models = models_;
   std::vector<double> out(static_cast<size_t>(models * rows), 0);
   if (rule_.kind == Halt::Kind::change || rule_.kind == Halt::Kind::learned) {
     const Tensor& x = rule_.kind == Halt::Kind::change ? change : y.halt.value();
@@ -208,7 +213,7 @@ bool Halting::decide(Tape& tape,
   const std::vector<double> score = scores(tape, y, change, rows, in);
   const bool may_stop = r / model_.schedule().period() >= rule_.min_depth;
   bool changed = false;
-  for (int m = 0; m < model_.models(); ++m) {
+  for (int m = 0; m < models_; ++m) {
     const bool runs = active.empty() || std::find(active.begin(), active.end(), m) != active.end();
     const bool ends = last || out.depth[static_cast<size_t>(m)] == r;
     for (int64_t row = 0; runs && row < rows; ++row) {
@@ -239,7 +244,7 @@ bool Halting::decide(Tape& tape,
 /// Keeps the rows that still run; models with fewer than the most fill up with a row of their own
 /// whose result is not looked at.
 void Halting::compact(Inputs& in, Trajectory& out, State& h) {
-  const int64_t models = model_.models();
+  const int64_t models = models_;
   const int64_t rows = in.batch();
   const int64_t count = *std::max_element(live_count_.begin(), live_count_.end());
   std::vector<int64_t> from;

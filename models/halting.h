@@ -15,7 +15,7 @@ class Halting {
   /// their state.
   Halting(const Halt& rule,
           Reasoner& model,
-          Tape& tape,
+          Pass pass,
           Inputs& in,
           Trajectory& out,
           const State& h,
@@ -51,6 +51,7 @@ class Halting {
 
   Halt rule_;
   Reasoner& model_;
+  int models_;  // of the run
   bool compact_;
   int64_t batch_;
   std::vector<uint8_t> live_;     // (M, B)

@@ -42,7 +42,12 @@ class Loop {
   void finish_update(int r, int made);
   void save_state(int r);
   Readout read_out(Tape& tape, int r, std::span<const int> models);
-  void note(std::vector<int>& where, int r, std::span<const int> models) const;
+  void note(std::vector<int>& where, int r, std::span<const int> who) const;
+  /// Models of this run.
+  int models() const { return plan_.members.count > 0 ? plan_.members.count : model_.models(); }
+  Pass pass(Tape& tape, Phase phase, int r) const {
+    return {tape, model_.params(), taps_, phase, r, plan_.members, plan_.packed};
+  }
   int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
   int parts() const { return static_cast<int>(model_.schedule().parts.size()); }
   int depth_of(int m) const { return out_.depth[static_cast<size_t>(m)]; }
@@ -67,16 +72,16 @@ class Loop {
 
 template <class F>
 std::span<const int> Loop::models_where(F predicate, bool& any) {
-  int* list = tape_.arena().alloc_n<int>(static_cast<size_t>(model_.models()));
+  int* list = tape_.arena().alloc_n<int>(static_cast<size_t>(models()));
   size_t count = 0;
-  for (int m = 0; m < model_.models(); ++m) {
+  for (int m = 0; m < models(); ++m) {
     if (listed(base_, m) && predicate(m)) {
       list[count++] = m;
     }
   }
   any = count > 0;
-  return count == static_cast<size_t>(model_.models()) ? std::span<const int>{}
-                                                       : std::span<const int>{list, count};
+  return count == static_cast<size_t>(models()) ? std::span<const int>{}
+                                                : std::span<const int>{list, count};
 }
 
 }  // namespace sv

@@ -8,11 +8,11 @@ namespace sv {
 
 void Loop::plan_depths() {
   const int period = model_.schedule().period();
-  const int models = model_.models();
-  out_.depth.resize(static_cast<size_t>(models));
-  for (int m = 0; m < models; ++m) {
-    const int cycles =
-        plan_.depth.draw(model_.params().seeds()[static_cast<size_t>(m)], plan_.step);
+  const int count = models();
+  out_.depth.resize(static_cast<size_t>(count));
+  for (int m = 0; m < count; ++m) {
+    const int cycles = plan_.depth.draw(
+        model_.params().seeds()[static_cast<size_t>(plan_.members.first + m)], plan_.step);
     out_.depth[static_cast<size_t>(m)] = listed(base_, m) ? cycles * period : 0;
   }
   last_r_ = *std::max_element(out_.depth.begin(), out_.depth.end());
@@ -30,7 +30,7 @@ void Loop::plan_depths() {
   SV_CHECK(plan_.gradient.kind == Gradient::Kind::none || tape_.recording(),
            "a gradient needs a recording tape");
   const size_t batch = static_cast<size_t>(in_.batch());
-  out_.steps.resize(static_cast<size_t>(models) * batch);
+  out_.steps.resize(static_cast<size_t>(count) * batch);
   for (size_t i = 0; i < out_.steps.size(); ++i) {
     out_.steps[i] = out_.depth[i / batch];
   }
@@ -46,28 +46,29 @@ void Loop::open_taps() {
                                               model_.schedule(),
                                               first_r(),
                                               last_r_,
-                                              model_.models(),
+                                              models(),
                                               static_cast<int>(in_.batch()),
                                               base_);
   taps_ = out_.session.get();
-  const size_t cells = (static_cast<size_t>(last_r_) + 1) * static_cast<size_t>(model_.models());
+  const size_t cells = (static_cast<size_t>(last_r_) + 1) * static_cast<size_t>(models());
   read_outs_.assign(cells, 0);
   halts_.assign(cells, 0);
 }
 
 State Loop::first_state() {
   if (plan_.start == nullptr) {
-    Pass pass{tape_, model_.params(), nullptr, Phase::loop, 0};
-    return model_.init(pass, in_, out_.e);
+    Pass start = pass(tape_, Phase::loop, 0);
+    start.taps = nullptr;
+    return model_.init(start, in_, out_.e);
   }
   State h;
   for (int p = 0; p < parts(); ++p) {
     const Tensor& x = plan_.start->parts[static_cast<size_t>(p)];
-    SV_CHECK(x && x.dim(0) == model_.models() && x.dim(1) == in_.batch(),
+    SV_CHECK(x && x.dim(0) == models() && x.dim(1) == in_.batch(),
              "start state ",
              x.shape,
              " for M = ",
-             model_.models(),
+             models(),
              ", B = ",
              in_.batch());
     h[p] = tape_.constant(x);
@@ -132,7 +133,7 @@ int Loop::segment_end(int r) const {
     bool stop = end - r >= plan_.gradient.k || plan_.save.residual ||
                 std::binary_search(plan_.save.states.begin(), plan_.save.states.end(), end) ||
                 plan_.on_update;
-    for (int m = 0; m < model_.models(); ++m) {
+    for (int m = 0; m < models(); ++m) {
       stop = stop || depth_of(m) == end || read_out_at(end, m);
     }
     if (stop) {
@@ -142,11 +143,10 @@ int Loop::segment_end(int r) const {
   return last_r_;
 }
 
-void Loop::note(std::vector<int>& where, int r, std::span<const int> models) const {
-  for (int m = 0; taps_ != nullptr && m < model_.models(); ++m) {
-    if (listed(models, m) && listed(base_, m)) {
-      where[static_cast<size_t>(r) * static_cast<size_t>(model_.models()) +
-            static_cast<size_t>(m)] = 1;
+void Loop::note(std::vector<int>& where, int r, std::span<const int> who) const {
+  for (int m = 0; taps_ != nullptr && m < models(); ++m) {
+    if (listed(who, m) && listed(base_, m)) {
+      where[static_cast<size_t>(r) * static_cast<size_t>(models()) + static_cast<size_t>(m)] = 1;
     }
   }
 }

@@ -2,6 +2,7 @@
 
 #include "core/nearest.h"
 #include "core/rng.h"
+#include "kernels/ops/elementwise/elementwise.h"
 
 namespace sv {
 
@@ -46,7 +47,7 @@ ParamId Params::add(const std::string& name, const Shape& inner, const Init& ini
   std::vector<int64_t> dims = inner.to_vector();
   dims.insert(dims.begin(), models());
   const Shape shape(dims);
-  Param p{name, Buffer(shape, dtype_), Buffer(shape, dtype_), decay};
+  Param p{name, Buffer(shape, dtype_), Buffer(shape, dtype_), decay, {}};
   with_float(dtype_, [&]<class T>() { fill<T>(p.value, seeds_, name, init); });
   params_.push_back(std::move(p));
   return static_cast<ParamId>(params_.size()) - 1;
@@ -74,6 +75,46 @@ int64_t Params::count() const {
 void Params::zero_grad() {
   for (Param& p : params_) {
     p.grad.tensor().zero();
+  }
+}
+
+void Params::reserve_lanes(int count) {
+  for (Param& p : params_) {
+    while (static_cast<int>(p.lanes.size()) + 1 < count) {
+      p.lanes.emplace_back(p.grad.tensor().shape, dtype_);
+    }
+  }
+}
+
+void Params::zero_lane(const Members& members) {
+  for (Param& p : params_) {
+    members.of(p.lane(members.lane)).zero();
+  }
+}
+
+void Params::fold_lanes(const Context& ctx, int count) {
+  for (Param& p : params_) {
+    for (int lane = 1; lane < count; ++lane) {
+      ops::put(ctx, p.lane(lane), {p.grad, GradientMode::accumulate});
+    }
+  }
+}
+
+void PackedWeights::pack(const Context& ctx, const Params& params) {
+  entries_.resize(params.size());
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const Param& p = params[static_cast<ParamId>(i)];
+    const Tensor& w = p.value;
+    if (!p.decay || w.shape.rank() != 3) {  // gains, biases, tables: no product reads them
+      continue;
+    }
+    Entry& e = entries_[i];
+    if (!e.y.tensor()) {
+      const int64_t models = w.dim(0), O = w.dim(1), K = w.dim(2);
+      e.y = Buffer({models, ops::panel_elements_y(w.dtype, O, K)}, w.dtype);
+      e.dx = Buffer({models, ops::panel_elements_dx(w.dtype, O, K)}, w.dtype);
+    }
+    ops::pack_panels(ctx, w, {e.y, e.dx});
   }
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/memory/tensor.h"
+#include "kernels/ops/matmul/matmul.h"
 
 namespace sv {
 
@@ -27,9 +28,21 @@ using ParamId = int;
 
 struct Param {
   std::string name;
-  Buffer value;        // (M, ...)
-  Buffer grad;         // (M, ...)
-  bool decay = false;  // weight decay applies (matrices; not gains, biases, embeddings)
+  Buffer value;               // (M, ...)
+  Buffer grad;                // (M, ...)
+  bool decay = false;         // weight decay applies (matrices; not gains, biases, embeddings)
+  std::vector<Buffer> lanes;  // further gradients (M, ...), see Params::reserve_lanes
+  const Buffer& lane(int i) const { return i == 0 ? grad : lanes[static_cast<size_t>(i - 1)]; }
+};
+
+/// Which models of a pack a run is of: its tensors lead with `count` where those of the whole pack
+/// lead with M.
+struct Members {
+  int first = 0;
+  int count = 0;  // 0: all M, from the first
+  int lane = 0;   // where parameter gradients go
+  /// That part of a parameter, or the whole of it.
+  Tensor of(const Tensor& x) const { return count == 0 || !x ? x : x.slice(first, count); }
 };
 
 class Params {
@@ -57,10 +70,34 @@ class Params {
   int64_t count() const;
   void zero_grad();
 
+  /// Gradient buffers for runs of parts of a batch that go on at the same time, `count` in all.
+  void reserve_lanes(int count);
+  void zero_lane(const Members& members);
+  /// Adds lanes 1 .. count-1 to the gradient of the live models, in order.
+  void fold_lanes(const Context& ctx, int count);
+
  private:
   std::vector<uint64_t> seeds_;
   DType dtype_;
   std::vector<Param> params_;
+};
+
+/// The matrices of a Params as panels for matmul, packed once and read by all updates of a run or a
+/// step. They are copies: pack again when a weight has changed.
+class PackedWeights {
+ public:
+  void pack(const Context& ctx, const Params& params);
+  /// Panels of the members' matrix; empty for parameters that are no matrices.
+  ops::Panels of(ParamId id, const Members& members) const {
+    const Entry& e = entries_[static_cast<size_t>(id)];
+    return {members.of(e.y), members.of(e.dx)};
+  }
+
+ private:
+  struct Entry {
+    Buffer y, dx;
+  };
+  std::vector<Entry> entries_;
 };
 
 }  // namespace sv

@@ -38,9 +38,19 @@ struct Pass {
   TapSession* taps = nullptr;
   Phase phase = Phase::loop;
   int r = 0;
+  Members members = {};
+  const PackedWeights* packed = nullptr;
 
   /// The parameter as a Var; its gradient goes to Params.
-  Var param(ParamId id) { return tape.parameter(params[id].value, params[id].grad); }
+  Var param(ParamId id) {
+    return tape.parameter(members.of(params[id].value), members.of(params[id].lane(members.lane)));
+  }
+  /// The matrix's panels, if the run has packed its weights.
+  ops::Panels panels(ParamId id) const {
+    return packed == nullptr ? ops::Panels{} : packed->of(id, members);
+  }
+  /// Place in the pack of the run's model m.
+  size_t place(int64_t m) const { return static_cast<size_t>(members.first + m); }
   /// Exposes x at a site; returns what the taps leave. One pointer test when there are none.
   Var tap(Point point, Var x, int block = -1, int part = -1) {
     return taps == nullptr ? x : taps->fire(tape, {phase, point, block, r, part}, x);

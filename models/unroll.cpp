@@ -40,9 +40,8 @@ void keep_finished(const State& before, State& after, int parts, std::span<const
 }
 
 /// Update r, with the taps around the part it writes.
-State call_step(
-    Reasoner& model, TapSession* taps, const Inputs& in, Tape& tape, const State& h, Var e, int r) {
-  Pass pass{tape, model.params(), taps, Phase::loop, r};
+State call_step(Reasoner& model, Pass pass, const Inputs& in, const State& h, Var e) {
+  const int r = pass.r;
   const int part = model.schedule().part_of(r);
   State before = h;
   before[part] = pass.tap(Point::state_in, h[part], -1, part);
@@ -56,16 +55,16 @@ State call_step(
 Readout Loop::read_out(Tape& tape, int r, std::span<const int> models) {
   const std::span<const int> outer = tape.ctx.models;
   tape.ctx.models = models;
-  Pass pass{tape, model_.params(), taps_, Phase::readout, r};
+  Pass at = pass(tape, Phase::readout, r);
   Readout y;
   y.r = r;
   y.models = models;
-  y.logits = model_.readout(pass, in_, h_, out_.e);
+  y.logits = model_.readout(at, in_, h_, out_.e);
   note(read_outs_, r, models);
-  pass.phase = Phase::loop;
-  y.halt = model_.halt_logit(pass, h_);
+  at.phase = Phase::loop;
+  y.halt = model_.halt_logit(at, h_);
   if (y.halt) {
-    y.halt = pass.tap(Point::halt, y.halt);
+    y.halt = at.tap(Point::halt, y.halt);
     note(halts_, r, models);
   }
   tape.ctx.models = outer;
@@ -78,7 +77,7 @@ void Loop::detach_after(int r) {
   const int64_t reach = gradient_reach();
   const auto ends = [&](int m) { return depth_of(m) - reach >= r; };
   bool some = false;
-  for (int m = 0; m < model_.models(); ++m) {
+  for (int m = 0; m < models(); ++m) {
     some = some || ends(m);
   }
   if (!some) {
@@ -124,7 +123,7 @@ void Loop::step_plain(int r) {
   const ArenaScope scope(tape_.arena());
   Tape tape(tape_.ctx, false);
   tape.ctx.models = active_;
-  State after = call_step(model_, taps_, in_, tape, h_, out_.e, r);
+  State after = call_step(model_, pass(tape, Phase::loop, r), in_, h_, out_.e);
   keep_finished(h_, after, parts(), active_);
   if (halting_) {
     halting_->freeze_rows(h_, after);
@@ -139,7 +138,7 @@ void Loop::step_plain(int r) {
 
 void Loop::step_recorded(int r) {
   tape_.ctx.models = active_;
-  State after = call_step(model_, taps_, in_, tape_, h_, out_.e, r);
+  State after = call_step(model_, pass(tape_, Phase::loop, r), in_, h_, out_.e);
   keep_finished(h_, after, parts(), active_);
   measure_change(tape_, r, after);
   h_ = after;
@@ -159,6 +158,8 @@ void Loop::step_checkpointed(int r0, int r1) {
   Reasoner* model = &model_;
   TapSession* taps = taps_;
   const Inputs inputs = in_;
+  const Members members = plan_.members;
+  const PackedWeights* packed = plan_.packed;
   checkpoint(tape_,
              {in.data(), n + 1},
              {in.data(), n},
@@ -170,7 +171,8 @@ void Loop::step_checkpointed(int r0, int r1) {
                  taps->set_replay(replay);
                }
                for (int r = r0; r <= r1; ++r) {
-                 h = call_step(*model, taps, inputs, tape, h, x[n], r);
+                 Pass at{tape, model->params(), taps, Phase::loop, r, members, packed};
+                 h = call_step(*model, at, inputs, h, x[n]);
                }
                if (taps != nullptr) {
                  taps->set_replay(false);
@@ -202,8 +204,7 @@ void Loop::save_state(int r) {
 /// residual, readouts, observer, halting, saved states.
 void Loop::finish_update(int r, int made) {
   out_.updates_run += made;
-  const int64_t live_models =
-      active_.empty() ? model_.models() : static_cast<int64_t>(active_.size());
+  const int64_t live_models = active_.empty() ? models() : static_cast<int64_t>(active_.size());
   out_.row_updates += made * live_models * in_.batch();
   if (out_.residual) {
     const Tensor row = out_.residual.slice(r - first_r() - 1, 1);
@@ -238,10 +239,9 @@ void Loop::finish_update(int r, int made) {
 void Loop::run() {
   plan_depths();
   open_taps();
-  Pass pass{tape_, model_.params(), taps_, Phase::encode, 0};
-  out_.e = model_.encode(pass, in_);
+  Pass at = pass(tape_, Phase::encode, 0);
+  out_.e = model_.encode(at, in_);
   h_ = first_state();
-  const int64_t models = model_.models();
   if (plan_.halt.kind != Halt::Kind::none) {
     SV_CHECK(plan_.gradient.kind == Gradient::Kind::none,
              "rows halt in inference only; training draws its depth");
@@ -249,17 +249,18 @@ void Loop::run() {
     const bool compact =
         taps_ == nullptr && !plan_.on_update && !plan_.save.residual && plan_.save.states.empty();
     keep_state();
-    halting_ = std::make_unique<Halting>(plan_.halt, model_, tape_, in_, out_, h_, compact);
+    halting_ = std::make_unique<Halting>(
+        plan_.halt, model_, pass(tape_, Phase::readout, 1), in_, out_, h_, compact);
     if (taps_ != nullptr) {
       taps_->set_live(halting_->live());
     }
   }
   if (plan_.save.residual || plan_.halt.kind == Halt::Kind::change) {
-    change_MB_ = make_tensor(tape_.arena(), {models, in_.batch()}, model_.params().dtype());
+    change_MB_ = make_tensor(tape_.arena(), {models(), in_.batch()}, model_.params().dtype());
   }
   if (plan_.save.residual && !plan_.on_update) {
     out_.residual = make_tensor(
-        tape_.arena(), {last_r_ - first_r(), models, in_.batch()}, model_.params().dtype());
+        tape_.arena(), {last_r_ - first_r(), models(), in_.batch()}, model_.params().dtype());
     out_.residual.zero();
   }
   save_state(first_r());

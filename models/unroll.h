@@ -31,6 +31,8 @@ struct Plan {
   Gradient gradient;
   SaveAt save;
   uint64_t step = 0;  // keys the draws of Depth
+  Members members;    // of the pack that run; inputs, start and taps count from the first of them
+  const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;
   const Start* start = nullptr;
   /// Called after every update; then readouts are not kept in the trajectory, so memory stays flat

@@ -96,7 +96,7 @@ StepGeometry geometry(Reasoner& model,
       }
       const size_t size = history.now.size() / (models * static_cast<size_t>(batch.size));
       const auto r = static_cast<size_t>(u.r - 1);
-      parallel_for(static_cast<int64_t>(models), options.run.threads, [&](int64_t m) {
+      run_tasks(static_cast<int64_t>(models), options.run.threads, [&](int64_t m, int) {
         const auto k = static_cast<size_t>(m);
         for (size_t b = 0; b < static_cast<size_t>(batch.size); ++b) {
           const Step s = measure(history, (k * static_cast<size_t>(batch.size) + b) * size, size);

@@ -129,7 +129,7 @@ class Lens {
   void add(const Batch& batch, const BatchReadouts& kept) {
     // Models in parallel; each sums its own rows in order.
     std::vector<Grid> right(static_cast<size_t>(model_.models())), prob(right.size());
-    parallel_for(model_.models(), options_.run.threads, [&](int64_t m) {
+    run_tasks(model_.models(), options_.run.threads, [&](int64_t m, int) {
       right[static_cast<size_t>(m)] = prob[static_cast<size_t>(m)] =
           make_grid(depths_, static_cast<size_t>(batch.positions));
       add_model(batch, kept, m, right[static_cast<size_t>(m)], prob[static_cast<size_t>(m)]);

@@ -53,7 +53,7 @@ class ProbeRun {
     pass(0, cut, [&](CellFamily& cell, const LabelFamily& f, const auto& x, const auto& rows) {
       fit(cell, f, x, rows);
     });
-    parallel_for(static_cast<int64_t>(cells_.size()), options_.run.threads, [&](int64_t c) {
+    run_tasks(static_cast<int64_t>(cells_.size()), options_.run.threads, [&](int64_t c, int) {
       for (size_t f = 0; f < families_.size(); ++f) {
         solve(cells_[static_cast<size_t>(c)][f]);
       }
@@ -135,7 +135,7 @@ class ProbeRun {
           }
         }
       }
-      parallel_for(static_cast<int64_t>(cells_.size()), options_.run.threads, [&](int64_t c) {
+      run_tasks(static_cast<int64_t>(cells_.size()), options_.run.threads, [&](int64_t c, int) {
         std::vector<double> x;
         for (size_t f = 0; f < families_.size(); ++f) {
           gather(site, c, batch.index[0] * positions_, rows[f], x);
@@ -239,12 +239,12 @@ class ProbeRun {
 };
 
 /// Where the sets of one result are: (family, set).
-using Members = std::vector<std::pair<size_t, size_t>>;
+using FamilyMembers = std::vector<std::pair<size_t, size_t>>;
 
 /// Mean over the members of right / rows.
 double share(const ProbeRun& run,
              const std::vector<LabelFamily>& families,
-             const Members& members,
+             const FamilyMembers& members,
              int64_t m,
              int64_t u,
              LabelKind kind) {
@@ -258,7 +258,7 @@ double share(const ProbeRun& run,
 
 Grid shares(const ProbeRun& run,
             const std::vector<LabelFamily>& families,
-            const Members& members,
+            const FamilyMembers& members,
             int64_t models,
             LabelKind kind) {
   Grid out = make_grid(static_cast<size_t>(models), static_cast<size_t>(run.updates()));
@@ -283,7 +283,7 @@ Grid difference(const Grid& a, const Grid& b) {
 
 /// Share of the held-out labels that have the most frequent training class.
 double majority(const std::vector<LabelFamily>& families,
-                const Members& members,
+                const FamilyMembers& members,
                 int64_t first_test_row) {
   double sum = 0;
   for (const auto& [f, s] : members) {
@@ -301,7 +301,7 @@ double majority(const std::vector<LabelFamily>& families,
 /// (U, T) accuracy of one kind, over models and members; NaN where a position has no labels.
 Grid position_map(const ProbeRun& run,
                   const std::vector<LabelFamily>& families,
-                  const Members& members,
+                  const FamilyMembers& members,
                   const std::vector<int>& models,
                   int64_t positions,
                   int64_t first_test_row,
@@ -349,7 +349,7 @@ std::vector<ProbeResult> linear_probe(Reasoner& model, const Dataset& data, cons
   if (o.untrained != nullptr) {
     untrained.emplace(*o.untrained, data, families, o, o.site, 1).run();
   }
-  std::map<std::pair<std::string, int>, Members> members;
+  std::map<std::pair<std::string, int>, FamilyMembers> members;
   std::vector<std::pair<std::string, int>> order;
   for (size_t f = 0; f < families.size(); ++f) {
     for (size_t s = 0; s < families[f].sets.size(); ++s) {
@@ -367,7 +367,7 @@ std::vector<ProbeResult> linear_probe(Reasoner& model, const Dataset& data, cons
   const int64_t first_test_row = o.train_items * positions;
   std::vector<ProbeResult> results;
   for (const auto& name : order) {
-    const Members& list = members[name];
+    const FamilyMembers& list = members[name];
     const auto& [f, s] = list[0];
     const LabelSet& set = families[f].sets[s];
     ProbeResult r;

@@ -8,7 +8,6 @@
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/embed/embed.h"
 #include "kernels/ops/layernorm/layernorm.h"
-#include "kernels/ops/matmul/matmul.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 #include "kernels/ops/rope/rope.h"
@@ -36,12 +35,12 @@ Shape row_shape(const Shape& s) {
 
 }  // namespace
 
-Var matmul(Tape& tape, Var x, Var w, Var bias) {
+Var matmul(Tape& tape, Var x, Var w, Var bias, const ops::Panels& panels) {
   Var y = tape.output(x.shape().with(-1, w.shape()[1]), x.value().dtype, any_grad({x, w, bias}));
-  ops::matmul(tape.ctx, x.value(), w.value(), bias.value(), y.value());
+  ops::matmul(tape.ctx, x.value(), w.value(), bias.value(), y.value(), panels);
   tape.record(y, [=](Tape& t, const Tensor& dy) {
     ops::matmul_vjp(
-        t.ctx, x.value(), w.value(), dy, t.grad_into(x), t.grad_into(w), t.grad_into(bias));
+        t.ctx, x.value(), w.value(), dy, t.grad_into(x), t.grad_into(w), t.grad_into(bias), panels);
   });
   return y;
 }

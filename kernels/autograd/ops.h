@@ -4,11 +4,13 @@
 #include "kernels/autograd/tape.h"
 #include "kernels/ops/activate/activate.h"
 #include "kernels/ops/attention/attention.h"
+#include "kernels/ops/matmul/matmul.h"
 
 namespace sv::ad {
 
-/// y = x w^T + bias. x (M,...,K), w (M,O,K), bias (M,O) or absent; y (M,...,O).
-Var matmul(Tape&, Var x, Var w, Var bias = {});
+/// y = x w^T + bias. x (M,...,K), w (M,O,K), bias (M,O) or absent; y (M,...,O). `panels` of w, if
+/// it has been packed, stay valid until backward.
+Var matmul(Tape&, Var x, Var w, Var bias = {}, const ops::Panels& panels = {});
 /// Rows of a table. ids i32 (1|M, 1|B, T), table (M,V,D); y (M,B,T,D) with B = `batch`.
 Var embed(Tape&, const Tensor& ids, Var table, int64_t batch);
 /// x / sqrt(mean(x^2) + eps) * gain. x (M,...,D), gain (M,D) or absent.

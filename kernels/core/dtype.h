@@ -23,7 +23,9 @@ struct bf16 {
       bits = static_cast<uint16_t>((u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
     }
   }
-  explicit operator float() const { return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16); }
+  explicit operator float() const {
+    return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+  }
 };
 
 constexpr size_t dtype_size(DType t) {
@@ -31,22 +33,41 @@ constexpr size_t dtype_size(DType t) {
 }
 constexpr std::string_view dtype_name(DType t) {
   switch (t) {
-    case DType::f32: return "f32";
-    case DType::f64: return "f64";
-    case DType::bf16: return "bf16";
-    case DType::i32: return "i32";
+    case DType::f32:
+      return "f32";
+    case DType::f64:
+      return "f64";
+    case DType::bf16:
+      return "bf16";
+    case DType::i32:
+      return "i32";
   }
   return "?";
 }
 
-template <class T> struct dtype_of_impl;
-template <> struct dtype_of_impl<float> { static constexpr DType value = DType::f32; };
-template <> struct dtype_of_impl<double> { static constexpr DType value = DType::f64; };
-template <> struct dtype_of_impl<bf16> { static constexpr DType value = DType::bf16; };
-template <> struct dtype_of_impl<int32_t> { static constexpr DType value = DType::i32; };
-template <class T> inline constexpr DType dtype_of = dtype_of_impl<T>::value;
+template <class T>
+struct dtype_of_impl;
+template <>
+struct dtype_of_impl<float> {
+  static constexpr DType value = DType::f32;
+};
+template <>
+struct dtype_of_impl<double> {
+  static constexpr DType value = DType::f64;
+};
+template <>
+struct dtype_of_impl<bf16> {
+  static constexpr DType value = DType::bf16;
+};
+template <>
+struct dtype_of_impl<int32_t> {
+  static constexpr DType value = DType::i32;
+};
+template <class T>
+inline constexpr DType dtype_of = dtype_of_impl<T>::value;
 
-/// Calls f.template operator()<float>() or <double>(); anything else throws. The one f32/f64 dispatch.
+/// Calls f.template operator()<float>() or <double>(); anything else throws. The one f32/f64
+/// dispatch.
 template <class F>
 decltype(auto) with_float(DType t, F&& f) {
   if (t == DType::f64) {

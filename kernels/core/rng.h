@@ -1,6 +1,7 @@
-// Philox4x32-10, a counter-based generator: value = f(seed, stream, step, index), so there is no state to
-// save and the bits do not depend on threads, packing or order. Salmon et al., "Parallel random numbers: as
-// easy as 1, 2, 3", SC 2011; checked against Random123's known answers (tests/core/rng_test.cpp).
+// Philox4x32-10, a counter-based generator: value = f(seed, stream, step, index), so there is no
+// state to save and the bits do not depend on threads, packing or order. Salmon et al., "Parallel
+// random numbers: as easy as 1, 2, 3", SC 2011; checked against Random123's known answers
+// (tests/core/rng_test.cpp).
 #pragma once
 #include <array>
 #include <cmath>
@@ -18,8 +19,10 @@ struct Philox {
     for (int round = 0; round < 10; ++round) {
       const uint64_t p0 = uint64_t{0xD2511F53u} * c[0];
       const uint64_t p1 = uint64_t{0xCD9E8D57u} * c[2];
-      c = {static_cast<uint32_t>(p1 >> 32) ^ c[1] ^ k[0], static_cast<uint32_t>(p1),
-           static_cast<uint32_t>(p0 >> 32) ^ c[3] ^ k[1], static_cast<uint32_t>(p0)};
+      c = {static_cast<uint32_t>(p1 >> 32) ^ c[1] ^ k[0],
+           static_cast<uint32_t>(p1),
+           static_cast<uint32_t>(p0 >> 32) ^ c[3] ^ k[1],
+           static_cast<uint32_t>(p0)};
       k[0] += 0x9E3779B9u;
       k[1] += 0xBB67AE85u;
     }
@@ -37,17 +40,23 @@ constexpr uint32_t stream_of(std::string_view name) {
 }
 
 /// Random numbers addressed by (seed, stream, step, index). Copying it is free; it never advances.
-/// seed: the model's own seed, never its place m in the pack. step: 32 bits. index: 32 bits of blocks of 4.
+/// seed: the model's own seed, never its place m in the pack. step: 32 bits. index: 32 bits of
+/// blocks of 4.
 class Rng {
  public:
   constexpr Rng(uint64_t seed, uint32_t stream, uint64_t step = 0)
-      : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}, stream_(stream), step_(step) {}
+      : key_{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)},
+        stream_(stream),
+        step_(step) {}
 
   /// 32 uniform bits.
   constexpr uint32_t bits(uint64_t index) const {
-    const auto b = Philox::block({static_cast<uint32_t>(index >> 2), static_cast<uint32_t>(step_),
-                                  static_cast<uint32_t>(step_ >> 32) ^ static_cast<uint32_t>(index >> 34), stream_},
-                                 key_);
+    const auto b =
+        Philox::block({static_cast<uint32_t>(index >> 2),
+                       static_cast<uint32_t>(step_),
+                       static_cast<uint32_t>(step_ >> 32) ^ static_cast<uint32_t>(index >> 34),
+                       stream_},
+                      key_);
     return b[index & 3];
   }
   /// Uniform in [0, 1), 24 bits: the same value in float and double.
@@ -69,7 +78,8 @@ class Rng {
   uint64_t step_;
 };
 
-/// A cursor over an Rng for code that draws in sequence (generators of puzzles); keyed like its Rng.
+/// A cursor over an Rng for code that draws in sequence (generators of puzzles); keyed like its
+/// Rng.
 class RngCursor {
  public:
   explicit constexpr RngCursor(Rng rng) : rng_(rng) {}

@@ -17,7 +17,8 @@ class Shape {
  public:
   Shape() = default;
   Shape(std::initializer_list<int64_t> dims) : Shape(dims.begin(), static_cast<int>(dims.size())) {}
-  explicit Shape(const std::vector<int64_t>& dims) : Shape(dims.data(), static_cast<int>(dims.size())) {}
+  explicit Shape(const std::vector<int64_t>& dims)
+      : Shape(dims.data(), static_cast<int>(dims.size())) {}
   Shape(const int64_t* dims, int rank) : rank_(rank) {
     SV_CHECK(rank >= 0 && rank <= kMaxRank, "rank ", rank, " exceeds ", kMaxRank);
     for (int i = 0; i < rank; ++i) {
@@ -72,7 +73,8 @@ inline std::ostream& operator<<(std::ostream& out, const Shape& s) {
   return out << ')';
 }
 
-/// Throws with both shapes unless they are equal; `name` is the argument's name in the caller's signature.
+/// Throws with both shapes unless they are equal; `name` is the argument's name in the caller's
+/// signature.
 inline void expect_shape(const Shape& got, const Shape& expected, const char* name) {
   SV_CHECK(got == expected, name, " has shape ", got, ", expected ", expected);
 }

@@ -1,5 +1,5 @@
-// Bump allocator with mark/rewind, 64-byte aligned. Tape, activations and scratch live here, so a steady
-// training step allocates nothing: blocks are kept after a rewind.
+// Bump allocator with mark/rewind, 64-byte aligned. Tape, activations and scratch live here, so a
+// steady training step allocates nothing: blocks are kept after a rewind.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -30,7 +30,8 @@ class Arena {
     used_ = m.used;
   }
   void reset() { rewind({}); }
-  /// Bytes held from the system, and how often the system was asked: both constant in the steady state.
+  /// Bytes held from the system, and how often the system was asked: both constant in the steady
+  /// state.
   size_t reserved() const;
   size_t system_allocations() const { return system_allocations_; }
 

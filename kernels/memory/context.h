@@ -1,4 +1,5 @@
-// Context: what every op is given. Device, arena, thread count, and which models of the pack are live.
+// Context: what every op is given. Device, arena, thread count, and which models of the pack are
+// live.
 #pragma once
 #include <span>
 
@@ -21,15 +22,18 @@ struct Grad {
   bool adds() const { return mode == GradientMode::accumulate; }
 };
 
-/// Every op computes only the models listed in `models` (places on the leading axis, ascending); the slots of
-/// the others are neither read nor written. An empty list means all models. Rows of one model never depend on
-/// which other models are listed, so a seed has the same bits alone and in a pack.
+/// Every op computes only the models listed in `models` (places on the leading axis, ascending);
+/// the slots of the others are neither read nor written. An empty list means all models. Rows of
+/// one model never depend on which other models are listed, so a seed has the same bits alone and
+/// in a pack.
 struct Context {
   Arena* arena = nullptr;
   int threads = 1;
   std::span<const int> models;
 
-  int model_count(const Tensor& x) const { return models.empty() ? static_cast<int>(x.dim(0)) : static_cast<int>(models.size()); }
+  int model_count(const Tensor& x) const {
+    return models.empty() ? static_cast<int>(x.dim(0)) : static_cast<int>(models.size());
+  }
   int model(int i) const { return models.empty() ? i : models[static_cast<size_t>(i)]; }
 };
 

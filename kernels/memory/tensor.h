@@ -1,5 +1,5 @@
-// Tensor: shape + dtype + pointer, contiguous and row-major. It owns nothing: memory comes from an Arena
-// (activations, tape, scratch) or a Buffer (parameters, optimiser state).
+// Tensor: shape + dtype + pointer, contiguous and row-major. It owns nothing: memory comes from an
+// Arena (activations, tape, scratch) or a Buffer (parameters, optimiser state).
 #pragma once
 #include <cstring>
 #include <new>
@@ -26,7 +26,11 @@ struct Tensor {
   /// Typed pointer; throws on a dtype mismatch.
   template <class T>
   T* as() const {
-    SV_CHECK(dtype == dtype_of<T>, "tensor is ", dtype_name(dtype), ", asked for ", dtype_name(dtype_of<T>));
+    SV_CHECK(dtype == dtype_of<T>,
+             "tensor is ",
+             dtype_name(dtype),
+             ", asked for ",
+             dtype_name(dtype_of<T>));
     return static_cast<T*>(data);
   }
   /// The same memory under another shape of equal size.
@@ -36,9 +40,17 @@ struct Tensor {
   }
   /// Entries [begin, begin + count) of the leading axis.
   Tensor slice(int64_t begin, int64_t count) const {
-    SV_CHECK(begin >= 0 && count >= 0 && begin + count <= dim(0), "slice [", begin, ", ", begin + count, ") of ", shape);
+    SV_CHECK(begin >= 0 && count >= 0 && begin + count <= dim(0),
+             "slice [",
+             begin,
+             ", ",
+             begin + count,
+             ") of ",
+             shape);
     const size_t stride = dim(0) ? bytes() / static_cast<size_t>(dim(0)) : 0;
-    return {shape.with(0, count), dtype, static_cast<std::byte*>(data) + stride * static_cast<size_t>(begin)};
+    return {shape.with(0, count),
+            dtype,
+            static_cast<std::byte*>(data) + stride * static_cast<size_t>(begin)};
   }
   void zero() const { std::memset(data, 0, bytes()); }
 };
@@ -58,10 +70,10 @@ class Buffer {
   Buffer() = default;
   Buffer(Shape shape, DType dtype) {
     tensor_ = {shape, dtype, nullptr};
-    tensor_.data = ::operator new(std::max<size_t>(tensor_.bytes(), 1), std::align_val_t{64});
+    tensor_.data = ::operator new (std::max<size_t>(tensor_.bytes(), 1), std::align_val_t{64});
     tensor_.zero();
   }
-  ~Buffer() { ::operator delete(tensor_.data, std::align_val_t{64}); }
+  ~Buffer() { ::operator delete (tensor_.data, std::align_val_t{64}); }
   Buffer(Buffer&& other) noexcept : tensor_(std::exchange(other.tensor_, {})) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(tensor_, other.tensor_);

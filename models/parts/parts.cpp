@@ -33,7 +33,8 @@ Linear::Linear(Params& params,
       bias_(bias ? params.add(name + ".bias", {out}, bias_init) : -1) {}
 
 Var Linear::operator()(Pass& pass, Var x) const {
-  return ad::matmul(pass.tape, x, pass.param(weight_), bias_ < 0 ? Var{} : pass.param(bias_));
+  const Var bias = bias_ < 0 ? Var{} : pass.param(bias_);
+  return ad::matmul(pass.tape, x, pass.param(weight_), bias, pass.panels(weight_));
 }
 
 Norm::Norm(Params& params, const std::string& name, const std::string& kind, int64_t width)
@@ -210,10 +211,9 @@ Inject::Inject(Params& params,
              seed,
              ", which is not among the seeds");
   }
-  for (size_t m = 0; m < seeds.size(); ++m) {
-    if (std::find(without.begin(), without.end(), static_cast<int>(seeds[m])) == without.end()) {
-      injected_.push_back(static_cast<int>(m));
-    }
+  for (const uint64_t seed : seeds) {
+    injected_.push_back(std::find(without.begin(), without.end(), static_cast<int>(seed)) ==
+                        without.end());
   }
 }
 
@@ -224,13 +224,15 @@ Var Inject::operator()(Pass& pass, Var h, Var e) const {
   if (all_ || pass.r == 1) {
     return pass.tap(Point::injected, combine(pass, h, e));
   }
-  // Only `injected_` get the combination; the others keep h. Both routes carry their own gradient.
+  // Only some get the combination; the others keep h. Both routes carry their own gradient.
   Tape& tape = pass.tape;
   const std::span<const int> live = tape.ctx.models;
-  int* list = tape.arena().alloc_n<int>(injected_.size());
+  const int models = tape.ctx.model_count(h.value());
+  int* list = tape.arena().alloc_n<int>(static_cast<size_t>(models));
   size_t count = 0;
-  for (const int m : injected_) {
-    if (live.empty() || std::find(live.begin(), live.end(), m) != live.end()) {
+  for (int i = 0; i < models; ++i) {
+    const int m = tape.ctx.model(i);
+    if (injected_[pass.place(m)]) {
       list[count++] = m;
     }
   }
@@ -284,7 +286,7 @@ Var initial_state(Pass& pass, const std::string& kind, Var e) {
     const int64_t row = h.numel() / (h.dim(0) * h.dim(1));
     with_float(h.dtype, [&]<class T>() {
       for (int64_t m = 0; m < h.dim(0); ++m) {
-        const Rng rng(pass.params.seeds()[static_cast<size_t>(m)], stream_of("state_init"));
+        const Rng rng(pass.params.seeds()[pass.place(m)], stream_of("state_init"));
         T* first = h.slice(m, 1).as<T>();
         for (int64_t i = 0; i < row; ++i) {
           first[i] = static_cast<T>(rng.normal(static_cast<uint64_t>(i)));

@@ -88,9 +88,9 @@ class Embed {
   std::vector<Coordinate> coordinates_;
 };
 
-/// How the encoded input e enters an update: h + e, A [h; e], a learned gate g h + (1 - g) e, or not
-/// at all. Models whose seed is in `without` are injected at the first update only, so that a control
-/// can share a pack (and its data, and its cost) with the models it is compared with.
+/// How the encoded input e enters an update: h + e, A [h; e], a learned gate g h + (1 - g) e, or
+/// not at all. Models whose seed is in `without` are injected at the first update only, so that a
+/// control can share a pack (and its data, and its cost) with the models it is compared with.
 class Inject {
  public:
   Inject(Params&,
@@ -104,7 +104,7 @@ class Inject {
   Var combine(Pass&, Var h, Var e) const;
   std::string kind_;
   Linear map_;
-  std::vector<int> injected_;  // places of the models that are injected at every update
+  std::vector<bool> injected_;  // (M) of the pack: injected at every update
   bool all_ = true;
 };
 

@@ -6,7 +6,6 @@
 
 #include "kernels/autograd/ops.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
-#include "models/train/watchdog.h"
 
 namespace sv {
 
@@ -35,12 +34,20 @@ Trainer::Trainer(Reasoner& model,
       settings_(settings),
       optimiser_(model.params(), optimiser_settings(settings)),
       arena_(size_t{64} << 20),
-      threads_(threads) {
+      threads_(std::max(threads, 1)),
+      lanes_(lanes_of(settings.batch, data.task().spec().positions)) {
   const auto models = static_cast<size_t>(model.models());
-  plan_.depth = depth;
-  plan_.gradient = parse_gradient(settings.gradient);
-  plan_.save.readouts =
-      settings.supervision == "every" ? SaveAt::Readouts::every : SaveAt::Readouts::last;
+  for (int i = 0; i < threads_; ++i) {
+    workers_.push_back(std::make_unique<Worker>());
+    Plan& plan = workers_.back()->plan;
+    plan.depth = depth;
+    plan.gradient = parse_gradient(settings.gradient);
+    plan.save.readouts =
+        settings.supervision == "every" ? SaveAt::Readouts::every : SaveAt::Readouts::last;
+    plan.packed = &packed_;
+  }
+  model.params().reserve_lanes(static_cast<int>(lanes_.size()));
+  sums_.resize(models * lanes_.size());
   stats_ = {std::vector<double>(models, 0),
             std::vector<double>(models, 0),
             std::vector<double>(models, 0),
@@ -58,92 +65,93 @@ Context Trainer::context() {
   return ctx;
 }
 
-Inputs Trainer::load(const Batch& batch) {
-  const auto host = [&](const std::vector<int32_t>& values, const Shape& shape) {
-    Tensor x = make_tensor(arena_, shape, DType::i32);
-    SV_CHECK_EQ(static_cast<int64_t>(values.size()), shape.numel());
-    std::copy(values.begin(), values.end(), x.as<int32_t>());
-    return x;
-  };
-  Inputs in;
-  in.tokens = host(batch.tokens, {batch.models, batch.size, batch.positions});
-  const bool padded = std::any_of(
-      batch.lengths.begin(), batch.lengths.end(), [&](int32_t n) { return n < batch.positions; });
-  // Whether a mask is applied must not depend on which examples were drawn for the neighbours: a
-  // mask that hides nothing gives the same bits as none (a law of the attention op).
-  if (padded) {
-    in.lengths = host(batch.lengths, {batch.models, batch.size});
+size_t Trainer::system_allocations() const {
+  size_t n = arena_.system_allocations();
+  for (const auto& worker : workers_) {
+    n += worker->arena.system_allocations();
   }
-  return in;
+  return n;
 }
 
-/// The loss of one readout: mean over the scored answers of each model, divided over updates if
-/// every one is read out.
-Var Trainer::supervise(Tape& tape, const Readout& y, const Batch& batch) {
+/// The loss of one readout: mean over all scored answers of the model's batch, divided over updates
+/// if every one is read out. The rows of a group contribute their share of it.
+Var Trainer::supervise(Tape& tape, const Readout& y, int m, Rows rows, int depth) const {
   const DType dtype = model_.params().dtype();
-  const int models = model_.models();
-  const Shape rows{models, batch.size, batch.positions};
-  const Tensor targets = make_tensor(arena_, rows, DType::i32);
-  const Tensor weight = make_tensor(arena_, rows, dtype);
-  const int64_t per_model = static_cast<int64_t>(batch.size) * batch.positions;
-  for (int m = 0; m < models; ++m) {
-    int32_t* row = targets.as<int32_t>() + m * per_model;
-    int64_t scored = 0;
-    for (int b = 0; b < batch.size; ++b) {
-      const int32_t* from = batch.target(m, b, y.r);
-      std::copy_n(from, batch.positions, row + static_cast<int64_t>(b) * batch.positions);
-    }
-    for (int64_t i = 0; i < per_model; ++i) {
-      scored += row[i] >= 0 ? 1 : 0;
-    }
-    const double updates =
-        settings_.supervision == "every" ? trajectory_.depth[static_cast<size_t>(m)] : 1;
-    const double w = scored > 0 && updates > 0 ? 1.0 / (static_cast<double>(scored) * updates) : 0;
-    with_float(dtype, [&]<class T>() {
-      std::fill_n(weight.as<T>() + m * per_model, per_model, static_cast<T>(w));
-    });
+  const Shape shape{1, rows.count, batch_.positions};
+  const Tensor targets = make_tensor(tape.arena(), shape, DType::i32);
+  const Tensor weight = make_tensor(tape.arena(), shape, dtype);
+  int64_t scored = 0;
+  for (int b = 0; b < batch_.size; ++b) {
+    const int32_t* from = batch_.target(m, b, y.r);
+    scored += std::count_if(from, from + batch_.positions, [](int32_t t) { return t >= 0; });
   }
-  const std::span<const int> outer = tape.ctx.models;
-  tape.ctx.models = y.models;
+  for (int b = 0; b < rows.count; ++b) {
+    std::copy_n(batch_.target(m, rows.begin + b, y.r),
+                batch_.positions,
+                targets.as<int32_t>() + static_cast<int64_t>(b) * batch_.positions);
+  }
+  const double updates = settings_.supervision == "every" ? depth : 1;
+  const double w = scored > 0 ? 1.0 / (static_cast<double>(scored) * updates) : 0;
+  with_float(dtype,
+             [&]<class T>() { std::fill_n(weight.as<T>(), weight.numel(), static_cast<T>(w)); });
   Var loss = ad::softmax_xent(tape, y.logits, targets, weight);
   if (y.halt) {
-    loss = ad::add(tape, loss, halting_loss(tape, y, batch, settings_.halt_weight));
+    const double share = settings_.halt_weight / updates;
+    loss = ad::add(tape, loss, halting_loss(tape, y, batch_, m, rows, share));
   }
   tape.seed_grad(loss);
-  tape.ctx.models = outer;
   return loss;
 }
 
-void Trainer::losses(Tape& tape, const Batch& batch) {
-  std::fill(loss_now_.begin(), loss_now_.end(), 0.0);
-  for (const Readout& y : trajectory_.readouts) {
-    const Tensor loss = supervise(tape, y, batch).value();
-    with_float(loss.dtype, [&]<class T>() {
-      for (int m = 0; m < model_.models(); ++m) {
-        if (y.models.empty() || std::find(y.models.begin(), y.models.end(), m) != y.models.end()) {
-          loss_now_[static_cast<size_t>(m)] += static_cast<double>(loss.as<T>()[m]);
-        }
+Score Trainer::score(Tape& tape, const Readout& y, int m, Rows rows) const {
+  const ArenaScope scope(tape.arena());
+  const Tensor answer = make_tensor(tape.arena(), {1, rows.count, batch_.positions}, DType::i32);
+  ops::argmax(tape.ctx, y.logits.value(), answer);
+  return score_answers(answer.as<int32_t>(), batch_, m, rows, y.r);
+}
+
+/// Forward and backward of one lane of model m, group after group; its gradient goes to buffers of
+/// the lane's own.
+void Trainer::run_lane(int m, int lane, const Inputs& inputs, Worker& w, int threads) {
+  w.plan.members = {m, 1, lane};
+  w.plan.taps = m == planted_.model ? &planted_.taps : nullptr;
+  model_.params().zero_lane(w.plan.members);
+  LaneSum& sum = sums_[static_cast<size_t>(m) * lanes_.size() + static_cast<size_t>(lane)];
+  sum = {};
+  const Rows all = lanes_[static_cast<size_t>(lane)];
+  const int groups = group_count(all, batch_.positions);
+  for (int g = 0; g < groups; ++g) {
+    const Rows rows = piece(all, g, groups);
+    w.arena.reset();
+    Tape tape({&w.arena, threads, {}}, true);
+    unroll(model_, slice(inputs, m, rows), w.plan, tape, w.trajectory);
+    const int depth = w.trajectory.depth[0];
+    for (const Readout& y : w.trajectory.readouts) {
+      const Tensor loss = supervise(tape, y, m, rows, depth).value();
+      sum.loss += with_float(loss.dtype, [&]<class T>() { return double{loss.as<T>()[0]}; });
+      if (y.r == depth) {
+        sum.score.add(score(tape, y, m, rows));
       }
-    });
+    }
+    tape.backward();
   }
 }
 
-/// Accuracy of the models whose last update is this readout's.
-void Trainer::score(const Readout& y, const Batch& batch) {
-  const ArenaScope scope(arena_);
-  Context ctx = context();
-  ctx.models = y.models;
-  const Tensor answer =
-      make_tensor(arena_, {model_.models(), batch.size, batch.positions}, DType::i32);
-  ops::argmax(ctx, y.logits.value(), answer);
-  for (int i = 0; i < ctx.model_count(answer); ++i) {
-    const int m = ctx.model(i);
-    if (trajectory_.depth[static_cast<size_t>(m)] != y.r) {
-      continue;
+/// Lanes of each model in order: loss, score and gradient.
+void Trainer::add_lanes() {
+  const int lanes = static_cast<int>(lanes_.size());
+  model_.params().fold_lanes(context(), lanes);
+  for (const int m : healthy_) {
+    LaneSum total;
+    for (int lane = 0; lane < lanes; ++lane) {
+      const LaneSum& s = sums_[static_cast<size_t>(m * lanes + lane)];
+      total.loss += s.loss;
+      total.score.add(s.score);
     }
-    const Score s = score_answers(answer, m, batch, y.r);
-    stats_.accuracy[static_cast<size_t>(m)] = s.accuracy();
-    stats_.exact[static_cast<size_t>(m)] = s.exact();
+    const auto i = static_cast<size_t>(m);
+    loss_now_[i] = total.loss;
+    stats_.accuracy[i] = total.score.accuracy();
+    stats_.exact[i] = total.score.exact();
   }
 }
 
@@ -165,14 +173,18 @@ void Trainer::restore_frozen(const std::vector<Frozen>& frozen) {
 }
 
 /// Freezes the models whose loss or gradient is not finite, before their weights are touched.
-void Trainer::watch(int64_t step, const Inputs& inputs, const Plan& plan) {
+void Trainer::watch(int64_t step, const Inputs& inputs) {
   for (const int m : std::vector<int>(healthy_)) {
     const auto i = static_cast<size_t>(m);
     const bool loss_ok = std::isfinite(loss_now_[i]);
     if (loss_ok && std::isfinite(optimiser_.grad_norm()[i])) {
       continue;
     }
-    std::string where = first_non_finite(model_, inputs, plan, m, arena_, threads_);
+    Plan plan = workers_[0]->plan;
+    plan.members = {m, 1, 0};
+    plan.taps = m == planted_.model ? &planted_.taps : nullptr;
+    const Inputs mine = slice(inputs, m, {0, batch_.size});
+    std::string where = first_non_finite(model_, mine, plan, {&arena_, threads_, {}});
     if (where.empty()) {
       where = first_non_finite_gradient(model_.params(), m);
     }
@@ -185,20 +197,25 @@ const std::vector<Frozen>& Trainer::step(int64_t step) {
   fresh_.clear();
   arena_.reset();
   data_.draw(model_.params().seeds(), static_cast<uint64_t>(step), settings_.batch, batch_);
-  const Inputs inputs = load(batch_);
-  plan_.step = static_cast<uint64_t>(step);
+  const Inputs inputs = load_inputs(arena_, batch_);
   if (!settings_.plant_nan.empty()) {
     planted_ = plant_forward(settings_.plant_nan, model_, step);
-    plan_.taps = planted_.empty() ? nullptr : &planted_;
   }
-  model_.params().zero_grad();
-  Tape tape(context(), true);
-  unroll(model_, inputs, plan_, tape, trajectory_);
-  losses(tape, batch_);
-  for (const Readout& y : trajectory_.readouts) {
-    score(y, batch_);
+  packed_.pack(context(), model_.params());
+  for (const auto& worker : workers_) {
+    worker->plan.step = static_cast<uint64_t>(step);
   }
-  tape.backward();
+  const auto lanes = static_cast<int64_t>(lanes_.size());
+  const int64_t tasks = lanes * static_cast<int64_t>(healthy_.size());
+  run_tasks(tasks, threads_, [&](int64_t task, int worker) {
+    const int m = healthy_[static_cast<size_t>(task / lanes)];
+    run_lane(m,
+             static_cast<int>(task % lanes),
+             inputs,
+             *workers_[static_cast<size_t>(worker)],
+             tasks == 1 ? threads_ : 1);
+  });
+  add_lanes();
   if (!settings_.plant_nan.empty()) {
     plant_gradient(settings_.plant_nan, model_, step);
   }
@@ -211,7 +228,7 @@ const std::vector<Frozen>& Trainer::step(int64_t step) {
     finite = finite && std::isfinite(loss_now_[i]) && std::isfinite(optimiser_.grad_norm()[i]);
   }
   if (!finite) {
-    watch(step, inputs, plan_);
+    watch(step, inputs);
   }
   if (!healthy_.empty()) {
     optimiser_.step(context(), step);

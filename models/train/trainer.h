@@ -1,13 +1,17 @@
-// Trainer: one optimiser step of a pack: draw, unroll, loss (M), backward, clip per model, AdamW. A
-// model whose loss or gradient stops being finite is frozen within the step and named; its
-// neighbours go on with the same bits.
+// Trainer: one optimiser step of a pack: draw, unroll, loss (M), backward, clip per model, AdamW.
+// The batch of a model goes through loop and backward in groups of a few sequences, one thread each
+// (groups.h). A model whose loss or gradient stops being finite is frozen within the step and
+// named; its neighbours go on with the same bits.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "data/dataset.h"
+#include "models/groups.h"
 #include "models/train/optimiser.h"
 #include "models/train/settings.h"
+#include "models/train/watchdog.h"
 #include "models/unroll.h"
 
 namespace sv {
@@ -48,15 +52,27 @@ class Trainer {
 
   Reasoner& model() { return model_; }
   Optimiser& optimiser() { return optimiser_; }
-  const Arena& arena() const { return arena_; }
+  /// How often the step's memory has asked the system for more: constant in the steady state.
+  size_t system_allocations() const;
 
  private:
-  Inputs load(const Batch& batch);
-  void losses(Tape& tape, const Batch& batch);
-  Var supervise(Tape& tape, const Readout& y, const Batch& batch);
-  void score(const Readout& y, const Batch& batch);
+  /// What a thread works with.
+  struct Worker {
+    Arena arena{size_t{64} << 20};
+    Plan plan;
+    Trajectory trajectory;
+  };
+  /// What one lane of one model adds up to.
+  struct LaneSum {
+    double loss = 0;
+    Score score;
+  };
+  void run_lane(int m, int lane, const Inputs& inputs, Worker& worker, int threads);
+  Var supervise(Tape& tape, const Readout& y, int m, Rows rows, int depth) const;
+  Score score(Tape& tape, const Readout& y, int m, Rows rows) const;
+  void add_lanes();
   void freeze(int m, int64_t step, std::string what);
-  void watch(int64_t step, const Inputs& inputs, const Plan& plan);
+  void watch(int64_t step, const Inputs& inputs);
   Context context();
 
   Reasoner& model_;
@@ -65,15 +81,17 @@ class Trainer {
   Optimiser optimiser_;
   Arena arena_;
   int threads_;
-  Plan plan_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  PackedWeights packed_;
   Batch batch_;
-  Trajectory trajectory_;
+  std::vector<Rows> lanes_;
+  std::vector<LaneSum> sums_;  // (M, lanes)
   StepStats stats_;
   std::vector<double> loss_now_;  // (M)
   std::vector<int> healthy_;      // models still trained, ascending
   std::vector<Frozen> frozen_;
   std::vector<Frozen> fresh_;
-  Taps planted_;
+  Planted planted_;
 };
 
 /// The optimiser part of the training settings.

@@ -62,17 +62,19 @@ std::string explain(const Site& site, const Schedule& schedule) {
 
 }  // namespace
 
-std::string first_non_finite(
-    Reasoner& model, const Inputs& inputs, const Plan& plan, int m, Arena& arena, int threads) {
+std::string first_non_finite(Reasoner& model,
+                             const Inputs& inputs,
+                             const Plan& plan,
+                             const Context& ctx) {
   for (const Param& p : model.params()) {
-    if (!finite(p.value, m)) {
+    if (!finite(p.value, plan.members.first)) {
       return "parameter " + p.name;
     }
   }
   std::string found;
   Taps taps = plan.taps != nullptr ? *plan.taps : Taps{};
   const auto look = [&](const TapEvent& e) {
-    if (found.empty() && !finite(e.x, m)) {
+    if (found.empty() && !finite(e.x, 0)) {
       found = explain(e.site, model.schedule());
     }
   };
@@ -93,20 +95,14 @@ std::string first_non_finite(
         })) {
       Tap tap;
       tap.pattern = text;
-      tap.select.models = {m};
       tap.action = look;
       taps.push_back(tap);
     }
   }
-  const ArenaScope scope(arena);
+  const ArenaScope scope(*ctx.arena);
   Plan again = plan;
   again.taps = &taps;
   again.gradient = {};
-  const int only[] = {m};
-  Context ctx{&arena, threads, {}};
-  if (model.models() > 1) {
-    ctx.models = only;
-  }
   Tape tape(ctx, false);
   Trajectory trajectory;
   unroll(model, inputs, again, tape, trajectory);
@@ -122,7 +118,7 @@ std::string first_non_finite_gradient(const Params& params, int m) {
   return "";
 }
 
-Taps plant_forward(const std::string& text, Reasoner& model, int64_t step) {
+Planted plant_forward(const std::string& text, Reasoner& model, int64_t step) {
   const Fault f = parse_fault(text, model);
   if (f.step != step || f.place.starts_with("grad.")) {
     return {};
@@ -135,9 +131,8 @@ Taps plant_forward(const std::string& text, Reasoner& model, int64_t step) {
   Tap tap;
   tap.pattern = f.place;
   tap.kind = Tap::Kind::replace;
-  tap.select.models = {f.model};
-  tap.action = [m = f.model](const TapEvent& e) { poison(e.x, m); };
-  return {tap};
+  tap.action = [](const TapEvent& e) { poison(e.x, 0); };
+  return {f.model, {tap}};
 }
 
 void plant_gradient(const std::string& text, Reasoner& model, int64_t step) {
@@ -148,18 +143,16 @@ void plant_gradient(const std::string& text, Reasoner& model, int64_t step) {
   }
 }
 
-Score score_answers(const Tensor& answer, int m, const Batch& batch, int r) {
+Score score_answers(const int32_t* answer, const Batch& batch, int m, Rows rows, int r) {
   Score s;
-  const int32_t* got =
-      answer.as<int32_t>() + static_cast<int64_t>(m) * batch.size * batch.positions;
-  for (int b = 0; b < batch.size; ++b) {
-    const int32_t* want = batch.target(batch.models == 1 ? 0 : m, b, r);
+  for (int b = 0; b < rows.count; ++b) {
+    const int32_t* want = batch.target(m, rows.begin + b, r);
+    const int32_t* got = answer + static_cast<int64_t>(b) * batch.positions;
     int64_t answers = 0;
     int64_t right = 0;
     for (int t = 0; t < batch.positions; ++t) {
       answers += want[t] >= 0 ? 1 : 0;
-      right +=
-          want[t] >= 0 && want[t] == got[static_cast<int64_t>(b) * batch.positions + t] ? 1 : 0;
+      right += want[t] >= 0 && want[t] == got[t] ? 1 : 0;
     }
     s.right += right;
     s.answers += answers;
@@ -169,28 +162,19 @@ Score score_answers(const Tensor& answer, int m, const Batch& batch, int r) {
   return s;
 }
 
-Var halting_loss(Tape& tape, const Readout& y, const Batch& batch, double weight) {
+Var halting_loss(
+    Tape& tape, const Readout& y, const Batch& batch, int m, Rows rows, double weight) {
   const Tensor logits = y.logits.value();
-  const int64_t models = logits.dim(0);
-  const Tensor answer =
-      make_tensor(tape.arena(), {models, batch.size, batch.positions}, DType::i32);
+  const Tensor answer = make_tensor(tape.arena(), {1, rows.count, batch.positions}, DType::i32);
   ops::argmax(tape.ctx, logits, answer);
-  const Tensor target = make_tensor(tape.arena(), {models, batch.size}, logits.dtype);
-  const Tensor weights = make_tensor(tape.arena(), {models, batch.size}, logits.dtype);
+  const Tensor target = make_tensor(tape.arena(), {1, rows.count}, logits.dtype);
+  const Tensor weights = make_tensor(tape.arena(), {1, rows.count}, logits.dtype);
   with_float(logits.dtype, [&]<class T>() {
-    std::fill_n(weights.as<T>(), weights.numel(), static_cast<T>(weight / batch.size));
-    for (int i = 0; i < tape.ctx.model_count(answer); ++i) {
-      const int m = tape.ctx.model(i);
-      for (int b = 0; b < batch.size; ++b) {
-        const int32_t* want = batch.target(batch.models == 1 ? 0 : m, b, y.r);
-        const int32_t* got =
-            answer.as<int32_t>() + (static_cast<int64_t>(m) * batch.size + b) * batch.positions;
-        bool all = true;
-        for (int t = 0; t < batch.positions; ++t) {
-          all = all && (want[t] < 0 || want[t] == got[t]);
-        }
-        target.as<T>()[static_cast<int64_t>(m) * batch.size + b] = all ? T{1} : T{0};
-      }
+    std::fill_n(weights.as<T>(), rows.count, static_cast<T>(weight / batch.size));
+    for (int b = 0; b < rows.count; ++b) {
+      const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(b) * batch.positions;
+      const Score s = score_answers(got, batch, m, {rows.begin + b, 1}, y.r);
+      target.as<T>()[b] = s.right == s.answers ? T{1} : T{0};
     }
   });
   return ad::sigmoid_xent(tape, y.halt, target, weights);

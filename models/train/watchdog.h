@@ -4,21 +4,29 @@
 #include <string>
 
 #include "data/batch.h"
+#include "models/groups.h"
 #include "models/unroll.h"
 
 namespace sv {
 
-/// The first non-finite parameter or site of a forward run of model m: "loop.2.block.0.mlp_out
-/// (iteration 2, block 0, tensor mlp_out)"; empty if all are finite.
-std::string first_non_finite(
-    Reasoner& model, const Inputs& inputs, const Plan& plan, int m, Arena& arena, int threads);
+/// The first non-finite parameter or site of a forward run of the plan's one model (plan.members):
+/// "loop.2.block.0.mlp_out (iteration 2, block 0, tensor mlp_out)"; empty if all are finite.
+std::string first_non_finite(Reasoner& model,
+                             const Inputs& inputs,
+                             const Plan& plan,
+                             const Context& ctx);
 /// The first parameter whose gradient is not finite for model m; empty if none.
 std::string first_non_finite_gradient(const Params& params, int m);
 
+/// The taps of a fault, for runs of its model alone.
+struct Planted {
+  int model = -1;
+  Taps taps;
+};
 /// Fault injection "seed:step:site", "seed:step:param.NAME" (changes the parameter) or
 /// "seed:step:grad.NAME". plant_forward returns the tap that writes a NaN at the site, or changes
 /// the parameter; plant_gradient the gradient. A seed, site or name that does not exist throws.
-Taps plant_forward(const std::string& text, Reasoner& model, int64_t step);
+Planted plant_forward(const std::string& text, Reasoner& model, int64_t step);
 void plant_gradient(const std::string& text, Reasoner& model, int64_t step);
 
 /// Right answers of a set of rows.
@@ -35,11 +43,11 @@ struct Score {
     right += o.right, answers += o.answers, right_rows += o.right_rows, rows += o.rows;
   }
 };
-/// answer i32 (M,B,T) of model m against the targets after update r of the batch.
-Score score_answers(const Tensor& answer, int m, const Batch& batch, int r);
+/// answer i32 (rows, T) of rows of model m against the targets after update r of the batch.
+Score score_answers(const int32_t* answer, const Batch& batch, int m, Rows rows, int r);
 
 /// Binary cross-entropy of the halting score against "every answer of the row is right now", times
-/// `weight`.
-Var halting_loss(Tape& tape, const Readout& y, const Batch& batch, double weight);
+/// `weight`; y is of rows of the batch's model m alone.
+Var halting_loss(Tape& tape, const Readout& y, const Batch& batch, int m, Rows rows, double weight);
 
 }  // namespace sv

@@ -36,7 +36,7 @@ std::vector<Naive> naive(Reasoner& model, const Dataset& data, int depth) {
   std::vector<Naive> out;
   for (int m = 0; m < model.models(); ++m) {
     Naive n;
-    n.score = score_answers(answer, m, batch, depth);
+    n.score = score_answers(answer.slice(m, 1).as<int32_t>(), batch, 0, {0, batch.size}, depth);
     const Tensor last = run.residual.slice(depth - 1, 1);
     for (int b = 0; b < batch.size; ++b) {
       n.residual += static_cast<double>(last.as<float>()[m * batch.size + b]);

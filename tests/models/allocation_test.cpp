@@ -73,12 +73,12 @@ namespace {
 int steady_allocations(const TrainCase& c, int threads) {
   Training run(c, {3, 7, 8}, threads);
   run.steps(0, 20);
-  const size_t asked = run.trainer->arena().system_allocations();
+  const size_t asked = run.trainer->system_allocations();
   news = 0;
   counting = true;
   run.steps(20, 40);
   counting = false;
-  EXPECT_EQ(run.trainer->arena().system_allocations(), asked);
+  EXPECT_EQ(run.trainer->system_allocations(), asked);
   return news;
 }
 

@@ -52,6 +52,9 @@ TrainCase case_of(const std::string& name) {
     c.train.supervision = "every";
     c.train.gradient = "last:2";
     c.depth = "1..4";
+  } else if (name == "lanes") {
+    c.size = c.ood_size = 16;
+    c.train.batch = 41;
   } else if (name == "checkpoint") {
     c.train.gradient = "checkpoint:2";
     c.train.ema = 0.9;
@@ -97,7 +100,7 @@ TEST_P(Pack, ThreadsDoNotMatter) {
 
 INSTANTIATE_TEST_SUITE_P(Training,
                          Pack,
-                         testing::Values("last", "every", "last_k", "checkpoint", "gated"),
+                         testing::Values("last", "every", "last_k", "lanes", "checkpoint", "gated"),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::erase(name, '_');

@@ -255,7 +255,7 @@ TEST(Score, CountsAnswersAndWholeExamples) {
   batch.positions = 3;
   batch.targets = {1, -1, 2, 0, 0, 0, -1, -1, -1};
   std::vector<int32_t> got = {1, 9, 2, 0, 1, 0, 5, 5, 5};
-  const Score s = score_answers(Tensor({1, 3, 3}, DType::i32, got.data()), 0, batch, 1);
+  const Score s = score_answers(got.data(), batch, 0, {0, 3}, 1);
   EXPECT_EQ(s.right, 4);
   EXPECT_EQ(s.answers, 5);
   EXPECT_EQ(s.right_rows, 1);

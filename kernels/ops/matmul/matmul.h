@@ -10,21 +10,40 @@
 // blocks in order. Determinism: a row of y and dx depends on that row of x or dy and on w alone;
 // nothing depends on threads, tiles, row count or pack. AVX2 and AVX-512 give the same bits, the
 // portable kernel others. Cost: 2 M N K O flops each for y, dx and dw; M (N K + N O + K O) elements
-// moved. w is packed once per call. Reference: Goto and van de Geijn, "Anatomy of high-performance
-// matrix multiplication", TOMS 34 (2008).
+// moved. w is packed by every call that is not given its panels; training and inference pack it
+// once for many calls. Reference: Goto and van de Geijn, "Anatomy of high-performance matrix
+// multiplication", TOMS 34 (2008).
 #pragma once
 #include "kernels/memory/context.h"
 
 namespace sv::ops {
 
-void matmul(
-    const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
+/// Column panels of a w (M, O, K), or views of some of its models: `y` for x w^T, `dx` for dy w.
+/// Empty: the op packs.
+struct Panels {
+  Tensor y;   // (M, elements)
+  Tensor dx;  // (M, elements)
+};
+
+/// Elements of one model's panels, for w of per-model shape (O, K) in this dtype.
+int64_t panel_elements_y(DType dtype, int64_t O, int64_t K);
+int64_t panel_elements_dx(DType dtype, int64_t O, int64_t K);
+/// Writes both panels of the live models. Give panels to the op only while w keeps its value.
+void pack_panels(const Context& ctx, const Tensor& w, const Panels& out);
+
+void matmul(const Context& ctx,
+            const Tensor& x,
+            const Tensor& w,
+            const Tensor& bias,
+            const Tensor& y,
+            const Panels& panels = {});
 void matmul_vjp(const Context& ctx,
                 const Tensor& x,
                 const Tensor& w,
                 const Tensor& dy,
                 const Grad& dx,
                 const Grad& dw,
-                const Grad& dbias);
+                const Grad& dbias,
+                const Panels& panels = {});
 
 }  // namespace sv::ops

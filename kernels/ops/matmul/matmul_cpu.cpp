@@ -46,6 +46,7 @@ struct Rows {
   const T* bias;  // (M, n) or null
   T* out;
   bool adds;
+  const Tensor& panels;  // of b, (M, elements), or empty
 };
 
 template <class T>
@@ -55,35 +56,63 @@ void add_bias(const T* bias, int64_t rows, int64_t n, T* out) {
   }
 }
 
+/// Panels of b (k, n) of the live models into `packed`, `size` elements apart by place of the
+/// model.
+template <class T>
+void pack_models(
+    const Context& ctx, int live, View<T> b, int64_t k, int64_t n, T* packed, int threads) {
+  const cpu::Gemm<T> gemm;
+  const int64_t panels = gemm.panels(n), size = gemm.packed_size(k, n);
+  const auto pack = [&](int64_t item) {
+    const int64_t m = ctx.model(static_cast<int>(item / panels)), p = item % panels;
+    gemm.pack({b.data + m * k * n, b.row, b.col}, k, n, p, p + 1, packed + m * size);
+  };
+  if (threads == 1) {
+    for (int64_t item = 0; item < live * panels; ++item) {
+      pack(item);
+    }
+    return;
+  }
+#pragma omp parallel for schedule(static) num_threads(threads)
+  for (int64_t item = 0; item < live * panels; ++item) {
+    pack(item);
+  }
+}
+
 template <class T>
 void multiply_rows(const Context& ctx, const Dims& d, const Rows<T>& r) {
   const ArenaScope scope(*ctx.arena);
   const cpu::Gemm<T> gemm;
-  const int64_t packed_size = gemm.packed_size(r.k, r.n);
-  const int64_t panels = gemm.panels(r.n);
-  const int64_t block = gemm.row_block();
-  const int64_t blocks = (d.N + block - 1) / block;
-  T* packed = ctx.arena->alloc_n<T>(static_cast<size_t>(packed_size * d.live));
-#pragma omp parallel num_threads(d.threads)
-  {
-#pragma omp for schedule(static)
-    for (int64_t item = 0; item < d.live * panels; ++item) {
-      const int64_t i = item / panels, p = item % panels;
-      const View<T> b{r.b.data + ctx.model(static_cast<int>(i)) * r.k * r.n, r.b.row, r.b.col};
-      gemm.pack(b, r.k, r.n, p, p + 1, packed + i * packed_size);
+  const int64_t size = gemm.packed_size(r.k, r.n);
+  const T* packed = nullptr;
+  if (const Tensor& given = r.panels; given) {
+    SV_CHECK_EQ(given.numel(), d.M * size, "panels of another matrix");
+    packed = given.as<T>();
+  } else {
+    T* own = ctx.arena->alloc_n<T>(static_cast<size_t>(size * d.M));
+    pack_models(ctx, d.live, r.b, r.k, r.n, own, d.threads);
+    packed = own;
+  }
+  const int64_t block = gemm.row_block(), blocks = (d.N + block - 1) / block;
+  const auto multiply = [&](int64_t item) {
+    const int64_t i = item / blocks, begin = item % blocks * block;
+    const int64_t m = ctx.model(static_cast<int>(i)), row = m * d.N + begin;
+    const int64_t rows = std::min(block, d.N - begin);
+    T* out = r.out + row * r.n;
+    gemm.run({r.in + row * r.k, r.k, 1}, rows, r.k, r.n, packed + m * size, out, r.n, r.adds);
+    if (r.bias) {
+      add_bias(r.bias + m * r.n, rows, r.n, out);
     }
-#pragma omp for schedule(static)
+  };
+  if (d.threads == 1) {
     for (int64_t item = 0; item < d.live * blocks; ++item) {
-      const int64_t i = item / blocks, begin = item % blocks * block;
-      const int64_t m = ctx.model(static_cast<int>(i)), row = m * d.N + begin;
-      const int64_t rows = std::min(block, d.N - begin);
-      T* out = r.out + row * r.n;
-      gemm.run(
-          {r.in + row * r.k, r.k, 1}, rows, r.k, r.n, packed + i * packed_size, out, r.n, r.adds);
-      if (r.bias) {
-        add_bias(r.bias + m * r.n, rows, r.n, out);
-      }
+      multiply(item);
     }
+    return;
+  }
+#pragma omp parallel for schedule(static) num_threads(d.threads)
+  for (int64_t item = 0; item < d.live * blocks; ++item) {
+    multiply(item);
   }
 }
 
@@ -98,9 +127,7 @@ void multiply_weight(const Context& ctx, const Dims& d, const T* x, const T* dy,
   const int64_t packed_size = gemm.packed_size(kRowsPerStep, width);
   T* packed = ctx.arena->alloc_n<T>(static_cast<size_t>(packed_size * d.threads));
   T* out = dw.t.as<T>();
-#pragma omp parallel for schedule(static) num_threads(d.threads)
-  for (int64_t item = 0; item < d.live * blocks * panels; ++item) {
-    T* mine = packed + omp_get_thread_num() * packed_size;
+  const auto multiply = [&](int64_t item, T* mine) {
     const int64_t m = ctx.model(static_cast<int>(item / (blocks * panels)));
     const int64_t o = item / panels % blocks * block, j = item % panels * width;
     const int64_t rows = std::min(block, d.O - o), columns = std::min(width, d.K - j);
@@ -117,6 +144,17 @@ void multiply_weight(const Context& ctx, const Dims& d, const T* x, const T* dy,
                d.K,
                dw.adds() || n > 0);
     }
+  };
+  const int64_t items = d.live * blocks * panels;
+  if (d.threads == 1) {
+    for (int64_t item = 0; item < items; ++item) {
+      multiply(item, packed);
+    }
+    return;
+  }
+#pragma omp parallel for schedule(static) num_threads(d.threads)
+  for (int64_t item = 0; item < items; ++item) {
+    multiply(item, packed + omp_get_thread_num() * packed_size);
   }
 }
 
@@ -136,15 +174,41 @@ void sum_bias(const Context& ctx, const Dims& d, const T* dy, const Grad& dbias)
 
 }  // namespace
 
-void matmul(
-    const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y) {
+int64_t panel_elements_y(DType dtype, int64_t O, int64_t K) {
+  return with_float(dtype, [&]<class T>() { return cpu::Gemm<T>().packed_size(K, O); });
+}
+
+int64_t panel_elements_dx(DType dtype, int64_t O, int64_t K) {
+  return with_float(dtype, [&]<class T>() { return cpu::Gemm<T>().packed_size(O, K); });
+}
+
+void pack_panels(const Context& ctx, const Tensor& w, const Panels& out) {
+  SV_CHECK_EQ(w.shape.rank(), 3, "panels are of w (M, O, K), got ", w.shape);
+  const int64_t M = w.dim(0), O = w.dim(1), K = w.dim(2);
+  expect_shape(out.y.shape, {M, panel_elements_y(w.dtype, O, K)}, "y panels");
+  expect_shape(out.dx.shape, {M, panel_elements_dx(w.dtype, O, K)}, "dx panels");
+  const int live = ctx.model_count(w);
+  const int threads = live * O * K < cpu::kSerialElements ? 1 : ctx.threads;
+  with_float(w.dtype, [&]<class T>() {
+    pack_models<T>(ctx, live, {w.as<T>(), 1, K}, K, O, out.y.as<T>(), threads);
+    pack_models<T>(ctx, live, {w.as<T>(), K, 1}, O, K, out.dx.as<T>(), threads);
+  });
+}
+
+void matmul(const Context& ctx,
+            const Tensor& x,
+            const Tensor& w,
+            const Tensor& bias,
+            const Tensor& y,
+            const Panels& panels) {
   const Dims d = check(ctx, x, w, y);
   if (bias) {
     expect_shape(bias.shape, {d.M, d.O}, "bias");
   }
   with_float(x.dtype, [&]<class T>() {
     const T* add = bias ? bias.as<T>() : nullptr;
-    multiply_rows<T>(ctx, d, {x.as<T>(), d.K, {w.as<T>(), 1, d.K}, d.O, add, y.as<T>(), false});
+    multiply_rows<T>(
+        ctx, d, {x.as<T>(), d.K, {w.as<T>(), 1, d.K}, d.O, add, y.as<T>(), false, panels.y});
   });
 }
 
@@ -154,7 +218,8 @@ void matmul_vjp(const Context& ctx,
                 const Tensor& dy,
                 const Grad& dx,
                 const Grad& dw,
-                const Grad& dbias) {
+                const Grad& dbias,
+                const Panels& panels) {
   const Dims d = check(ctx, x, w, dy);
   if (dx.wanted()) {
     expect_shape(dx.t.shape, x.shape, "dx");
@@ -168,7 +233,9 @@ void matmul_vjp(const Context& ctx,
   with_float(x.dtype, [&]<class T>() {
     if (dx.wanted()) {
       multiply_rows<T>(
-          ctx, d, {dy.as<T>(), d.O, {w.as<T>(), d.K, 1}, d.K, nullptr, dx.t.as<T>(), dx.adds()});
+          ctx,
+          d,
+          {dy.as<T>(), d.O, {w.as<T>(), d.K, 1}, d.K, nullptr, dx.t.as<T>(), dx.adds(), panels.dx});
     }
     if (dw.wanted()) {
       multiply_weight<T>(ctx, d, x.as<T>(), dy.as<T>(), dw);

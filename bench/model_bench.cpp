@@ -1,0 +1,100 @@
+// Speed of whole training steps and of inference through the loop, at the shapes of bench/shapes.h,
+// as GFLOP/s and as a share of the multiply-add peak measured in this process.
+//
+//   SV_ISA=avx2 model_bench --benchmark_filter=train/R1
+#include <benchmark/benchmark.h>
+
+#include "bench/machine.h"
+#include "bench/shapes.h"
+#include "interp/run.h"
+#include "kernels/cpu/isa.h"
+#include "models/train/trainer.h"
+
+namespace sv::bench {
+namespace {
+
+double peak(int threads) {
+  static const double one = fma_peak(1), two = fma_peak(2);
+  return threads == 1 ? one : two * threads / 2;
+}
+
+void report(benchmark::State& state, double flop, int threads) {
+  using benchmark::Counter;
+  state.counters["FLOP"] = Counter(flop, Counter::kIsIterationInvariantRate);
+  state.counters["of_peak"] =
+      Counter(flop / (peak(threads) * 1e9), Counter::kIsIterationInvariantRate);
+}
+
+/// Forward and backward count three times the forward FLOP.
+void train(benchmark::State& state, const Shape& s, int seeds, int batch, int threads) {
+  const auto model = model_of(s, seeds);
+  const Dataset data(task_of(s), Split::train, 0, 2000, false);
+  TrainSettings settings;
+  settings.batch = batch;
+  Trainer trainer(*model, data, settings, Depth::fixed(kLoops), threads);
+  int64_t step = 0;
+  trainer.step(step++);
+  for ([[maybe_unused]] auto _ : state) {
+    trainer.step(step++);
+  }
+  report(state, 3.0 * seeds * batch * s.tokens * kLoops * flops(s), threads);
+}
+
+/// One iteration of `batch` sequences: a run of 64 iterations, divided.
+void infer(benchmark::State& state, const Shape& s, int batch, int threads) {
+  constexpr int kIterations = 64;
+  const auto model = model_of(s, 1);
+  const Dataset data(task_of(s), Split::test, 0, batch, false);
+  for ([[maybe_unused]] auto _ : state) {
+    for_each_group(
+        *model, data, batch, {.batch = 64, .threads = threads}, false, [&](const GroupRun& g) {
+          Plan plan;
+          plan.depth = Depth::fixed(kIterations);
+          Trajectory out;
+          g.unroll(*model, plan, out);
+        });
+  }
+  state.counters["per_iteration"] = benchmark::Counter(
+      kIterations, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+  report(state, 1.0 * batch * s.tokens * kIterations * flops(s), threads);
+}
+
+void add(const std::string& name, auto f) {
+  benchmark::RegisterBenchmark(name.c_str(), f)->UseRealTime()->Unit(benchmark::kMillisecond);
+}
+
+void register_all() {
+  for (const Shape& s : shapes()) {
+    for (const int threads : {1, 2}) {
+      const std::string on = "/threads:" + std::to_string(threads);
+      add("train/" + s.name + on,
+          [=](benchmark::State& state) { train(state, s, 1, s.batch, threads); });
+      add("infer/" + s.name + on,
+          [=](benchmark::State& state) { infer(state, s, 4 * s.batch, threads); });
+      add("infer1/" + s.name + on, [=](benchmark::State& state) { infer(state, s, 1, threads); });
+    }
+  }
+  for (const int batch : {4, 64}) {
+    for (const int seeds : {1, 8}) {
+      add("pack/R1/batch:" + std::to_string(batch) + "/seeds:" + std::to_string(seeds),
+          [=](benchmark::State& state) { train(state, shapes()[0], seeds, batch, 2); });
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sv::bench
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+    return 2;
+  }
+  benchmark::AddCustomContext("isa", std::string(sv::cpu::isa_name(sv::cpu::isa())));
+  benchmark::AddCustomContext("fma_peak_1", std::to_string(sv::bench::fma_peak(1)));
+  benchmark::AddCustomContext("fma_peak_2", std::to_string(sv::bench::fma_peak(2)));
+  benchmark::AddCustomContext("stream_2", std::to_string(sv::bench::stream_bandwidth(2)));
+  sv::bench::register_all();
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,55 @@
+#include "models/groups.h"
+
+namespace sv {
+
+Rows piece(Rows rows, int i, int pieces) {
+  const int size = rows.count / pieces, longer = rows.count % pieces;
+  return {rows.begin + i * size + std::min(i, longer), size + (i < longer ? 1 : 0)};
+}
+
+int group_count(Rows rows, int positions) {
+  const int64_t tokens = static_cast<int64_t>(rows.count) * positions;
+  const int64_t groups = (tokens + kGroupTokens - 1) / kGroupTokens;
+  return static_cast<int>(std::clamp<int64_t>(groups, 1, std::max(rows.count, 1)));
+}
+
+std::vector<Rows> lanes_of(int batch, int positions) {
+  const Rows all{0, batch};
+  const int lanes = std::min(kMaxLanes, group_count(all, positions));
+  std::vector<Rows> out;
+  for (int i = 0; i < lanes; ++i) {
+    out.push_back(piece(all, i, lanes));
+  }
+  return out;
+}
+
+Inputs load_inputs(Arena& arena, const Batch& batch) {
+  const auto host = [&](const std::vector<int32_t>& values, const Shape& shape) {
+    const Tensor x = make_tensor(arena, shape, DType::i32);
+    SV_CHECK_EQ(static_cast<int64_t>(values.size()), shape.numel());
+    std::copy(values.begin(), values.end(), x.as<int32_t>());
+    return x;
+  };
+  Inputs in;
+  in.tokens = host(batch.tokens, {batch.models, batch.size, batch.positions});
+  const bool padded = std::any_of(
+      batch.lengths.begin(), batch.lengths.end(), [&](int32_t n) { return n < batch.positions; });
+  if (padded) {
+    in.lengths = host(batch.lengths, {batch.models, batch.size});
+  }
+  return in;
+}
+
+Inputs slice(const Inputs& in, int m, Rows rows) {
+  const auto part = [&](const Tensor& x) {
+    if (!x) {
+      return x;
+    }
+    const Tensor model = x.slice(x.dim(0) == 1 ? 0 : m, 1);
+    const int64_t row = model.numel() / model.dim(1);
+    return Tensor{model.shape.with(1, rows.count), x.dtype, model.as<int32_t>() + rows.begin * row};
+  };
+  return {part(in.tokens), part(in.lengths), part(in.prefix)};
+}
+
+}  // namespace sv
