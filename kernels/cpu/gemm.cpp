@@ -90,7 +90,18 @@ void Gemm<T>::run(View<T> a,
   // k = 0 still runs one empty block: it must write the zeros.
   for (int64_t k0 = 0; k0 == 0 || k0 < k; k0 += kDepthBlock) {
     const int64_t depth = std::min(kDepthBlock, k - k0);
-    for (int64_t j = 0, p = 0; j < n; j += tiles_.width, ++p) {
+    int64_t p = 0;
+    for (; rows == 1 && (p + kRowPanels) * tiles_.width <= n; p += kRowPanels) {
+      const int64_t j = p * tiles_.width;
+      tiles_.row(depth,
+                 a.data + k0 * a.col,
+                 a.col,
+                 packed + j * k + k0 * tiles_.width,
+                 k * tiles_.width,
+                 c + j,
+                 accumulate || k0 > 0);
+    }
+    for (int64_t j = p * tiles_.width; j < n; j += tiles_.width, ++p) {
       const int64_t width = width_of(p, n);
       const auto* table = width == tiles_.width ? tiles_.full : tiles_.half;
       const T* panel = packed + j * k + k0 * width;

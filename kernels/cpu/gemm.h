@@ -13,6 +13,8 @@
 namespace sv::cpu {
 
 inline constexpr int kMaxTileRows = 14;
+/// Panels that a single row is multiplied with at a time.
+inline constexpr int kRowPanels = 4;
 
 /// Micro-kernels of one instruction set, all of one signature.
 template <class T>
@@ -28,11 +30,20 @@ struct TileTable {
                         int64_t c_row,
                         int cols,
                         bool accumulate);
+  /// One row of c times kRowPanels whole panels, `apart` elements from one to the next.
+  using RowTile = void (*)(int64_t depth,
+                           const T* a,
+                           int64_t a_k,
+                           const T* panel,
+                           int64_t apart,
+                           T* c,
+                           bool accumulate);
   int rows;                     // rows of the full tile
   int width;                    // columns of a full panel
   Tile full[kMaxTileRows + 1];  // [rows of this tile], panels of `width`
   Tile half[kMaxTileRows +
             1];  // [rows of this tile], panels of `width / 2`, for a narrow last panel
+  RowTile row;
 };
 
 template <class T>

@@ -69,6 +69,37 @@ void tile(int64_t depth,
   }
 }
 
+/// One row times kRowPanels whole panels, `apart` elements from one to the next: a single row has too few
+/// accumulators in one panel to hide the latency of a multiply-add. The chains are those of `tile`.
+template <class Ops>
+void row_tile(int64_t depth,
+              const typename Ops::T* a,
+              int64_t a_k,
+              const typename Ops::T* panel,
+              int64_t apart,
+              typename Ops::T* c,
+              bool accumulate) {
+  using V = typename Ops::V;
+  constexpr int lanes = Ops::kLanes, vecs = 2 * kRowPanels;
+  V acc[vecs];
+#pragma GCC unroll 16
+  for (int v = 0; v < vecs; ++v) {
+    acc[v] = accumulate ? Ops::load(c + v * lanes) : Ops::zero();
+  }
+  for (int64_t k = 0; k < depth; ++k) {
+    const V x = Ops::broadcast(a[k * a_k]);
+#pragma GCC unroll 16
+    for (int v = 0; v < vecs; ++v) {
+      const typename Ops::T* b = panel + v / 2 * apart + (2 * k + v % 2) * lanes;
+      acc[v] = Ops::fma(x, Ops::load(b), acc[v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int v = 0; v < vecs; ++v) {
+    Ops::store(c + v * lanes, acc[v]);
+  }
+}
+
 /// The table of all heights 1..rows, two vectors wide and one vector wide.
 template <class Ops, int... height>
 constexpr TileTable<typename Ops::T> make_tiles(std::integer_sequence<int, height...>) {
@@ -76,7 +107,8 @@ constexpr TileTable<typename Ops::T> make_tiles(std::integer_sequence<int, heigh
   return {Ops::kRows,
           2 * Ops::kLanes,
           {nullptr, &tile<Ops, height + 1, 2>...},
-          {nullptr, &tile<Ops, height + 1, 1>...}};
+          {nullptr, &tile<Ops, height + 1, 1>...},
+          &row_tile<Ops>};
 }
 template <class Ops>
 constexpr TileTable<typename Ops::T> make_tiles() {

@@ -1,7 +1,5 @@
 // Linear map on the packed-panel kernels: y and dx split over blocks of rows, dw over blocks of its
 // own elements.
-#include <omp.h>
-
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/write.h"
 #include "kernels/ops/matmul/matmul.h"
@@ -13,7 +11,7 @@ namespace {
 using cpu::View;
 
 // One core does about this much in the time that opening a parallel region costs.
-constexpr double kSerialFlops = 1e6;
+constexpr double kSerialFlops = 2e6;
 // Rows of x and dy that one step of dw takes: a packed panel of 256 x 16 floats is half of L1.
 constexpr int64_t kRowsPerStep = 256;
 
@@ -49,113 +47,79 @@ struct Rows {
   const Tensor& panels;  // of b, (M, elements), or empty
 };
 
-template <class T>
-void add_bias(const T* bias, int64_t rows, int64_t n, T* out) {
-  for (int64_t i = 0; i < rows; ++i) {
-    cpu::write_row(out + i * n, n, true, [=](int64_t j) { return bias[j]; });
-  }
-}
-
-/// Panels of b (k, n) of the live models into `packed`, `size` elements apart by place of the
-/// model.
+/// Panels of b (k, n) of the live models into `packed`, `size` elements apart by place of the model.
 template <class T>
 void pack_models(
     const Context& ctx, int live, View<T> b, int64_t k, int64_t n, T* packed, int threads) {
   const cpu::Gemm<T> gemm;
   const int64_t panels = gemm.panels(n), size = gemm.packed_size(k, n);
-  const auto pack = [&](int64_t item) {
+  cpu::for_each_task(threads, live * panels, [&](int64_t item, int) {
     const int64_t m = ctx.model(static_cast<int>(item / panels)), p = item % panels;
     gemm.pack({b.data + m * k * n, b.row, b.col}, k, n, p, p + 1, packed + m * size);
-  };
-  if (threads == 1) {
-    for (int64_t item = 0; item < live * panels; ++item) {
-      pack(item);
-    }
-    return;
-  }
-#pragma omp parallel for schedule(static) num_threads(threads)
-  for (int64_t item = 0; item < live * panels; ++item) {
-    pack(item);
-  }
+  });
 }
 
+/// The panels the caller has, or ones packed here.
+template <class T>
+const T* packed_of(const Context& ctx, const Dims& d, const Rows<T>& r, int64_t size) {
+  if (const Tensor& given = r.panels; given) {
+    SV_CHECK_EQ(given.numel(), d.M * size, "panels of another matrix");
+    return given.as<T>();
+  }
+  T* own = ctx.arena->alloc_n<T>(static_cast<size_t>(size * d.M));
+  pack_models(ctx, d.live, r.b, r.k, r.n, own, d.threads);
+  return own;
+}
+
+/// An item is (model, block of rows), and where there are too few of them for the threads also a
+/// part of the columns: whole panels, which share nothing.
 template <class T>
 void multiply_rows(const Context& ctx, const Dims& d, const Rows<T>& r) {
   const ArenaScope scope(*ctx.arena);
   const cpu::Gemm<T> gemm;
   const int64_t size = gemm.packed_size(r.k, r.n);
-  const T* packed = nullptr;
-  if (const Tensor& given = r.panels; given) {
-    SV_CHECK_EQ(given.numel(), d.M * size, "panels of another matrix");
-    packed = given.as<T>();
-  } else {
-    T* own = ctx.arena->alloc_n<T>(static_cast<size_t>(size * d.M));
-    pack_models(ctx, d.live, r.b, r.k, r.n, own, d.threads);
-    packed = own;
-  }
+  const T* packed = packed_of(ctx, d, r, size);
   const int64_t block = gemm.row_block(), blocks = (d.N + block - 1) / block;
-  const auto multiply = [&](int64_t item) {
-    const int64_t i = item / blocks, begin = item % blocks * block;
-    const int64_t m = ctx.model(static_cast<int>(i)), row = m * d.N + begin;
-    const int64_t rows = std::min(block, d.N - begin);
-    T* out = r.out + row * r.n;
-    gemm.run({r.in + row * r.k, r.k, 1}, rows, r.k, r.n, packed + m * size, out, r.n, r.adds);
-    if (r.bias) {
-      add_bias(r.bias + m * r.n, rows, r.n, out);
+  const int64_t panels = gemm.panels(r.n), items = d.live * blocks;
+  const int64_t parts = items >= d.threads ? 1 : std::min<int64_t>(panels, d.threads);
+  cpu::for_each_task(d.threads, items * parts, [&](int64_t task, int) {
+    const int64_t item = task / parts, part = task % parts;
+    const int64_t j = panels * part / parts * gemm.panel_width();
+    const int64_t end = std::min(r.n, panels * (part + 1) / parts * gemm.panel_width());
+    const int64_t m = ctx.model(static_cast<int>(item / blocks)), begin = item % blocks * block;
+    const int64_t row = m * d.N + begin, rows = std::min(block, d.N - begin);
+    T* out = r.out + row * r.n + j;
+    const T* b = packed + m * size + j * r.k;
+    gemm.run({r.in + row * r.k, r.k, 1}, rows, r.k, end - j, b, out, r.n, r.adds);
+    for (int64_t i = 0; r.bias && i < rows; ++i) {
+      const T* bias = r.bias + m * r.n + j;
+      cpu::write_row(out + i * r.n, end - j, true, [=](int64_t c) { return bias[c]; });
     }
-  };
-  if (d.threads == 1) {
-    for (int64_t item = 0; item < d.live * blocks; ++item) {
-      multiply(item);
-    }
-    return;
-  }
-#pragma omp parallel for schedule(static) num_threads(d.threads)
-  for (int64_t item = 0; item < d.live * blocks; ++item) {
-    multiply(item);
-  }
+  });
 }
 
-/// dw: an item is (model, block of rows of dw, panel of its columns) and walks over all N rows in
-/// order.
+/// dw: an item is (model, panel of its columns) and walks over all N rows in order; a panel of x is
+/// packed once for all O rows of dw.
 template <class T>
 void multiply_weight(const Context& ctx, const Dims& d, const T* x, const T* dy, const Grad& dw) {
   const ArenaScope scope(*ctx.arena);
   const cpu::Gemm<T> gemm;
   const int64_t width = gemm.panel_width(), panels = gemm.panels(d.K);
-  const int64_t block = gemm.row_block(), blocks = (d.O + block - 1) / block;
   const int64_t packed_size = gemm.packed_size(kRowsPerStep, width);
   T* packed = ctx.arena->alloc_n<T>(static_cast<size_t>(packed_size * d.threads));
   T* out = dw.t.as<T>();
-  const auto multiply = [&](int64_t item, T* mine) {
-    const int64_t m = ctx.model(static_cast<int>(item / (blocks * panels)));
-    const int64_t o = item / panels % blocks * block, j = item % panels * width;
-    const int64_t rows = std::min(block, d.O - o), columns = std::min(width, d.K - j);
+  cpu::for_each_task(d.threads, d.live * panels, [&](int64_t item, int thread) {
+    T* mine = packed + thread * packed_size;
+    const int64_t m = ctx.model(static_cast<int>(item / panels)), j = item % panels * width;
+    const int64_t columns = std::min(width, d.K - j);
     // n = 0 still runs one empty step: it must write the zeros.
     for (int64_t n = 0; n == 0 || n < d.N; n += kRowsPerStep) {
       const int64_t depth = std::min(kRowsPerStep, d.N - n), row = m * d.N + n;
       gemm.pack({x + row * d.K + j, d.K, 1}, depth, columns, mine);
-      gemm.run({dy + row * d.O + o, 1, d.O},
-               rows,
-               depth,
-               columns,
-               mine,
-               out + (m * d.O + o) * d.K + j,
-               d.K,
-               dw.adds() || n > 0);
+      T* to = out + m * d.O * d.K + j;
+      gemm.run({dy + row * d.O, 1, d.O}, d.O, depth, columns, mine, to, d.K, dw.adds() || n > 0);
     }
-  };
-  const int64_t items = d.live * blocks * panels;
-  if (d.threads == 1) {
-    for (int64_t item = 0; item < items; ++item) {
-      multiply(item, packed);
-    }
-    return;
-  }
-#pragma omp parallel for schedule(static) num_threads(d.threads)
-  for (int64_t item = 0; item < items; ++item) {
-    multiply(item, packed + omp_get_thread_num() * packed_size);
-  }
+  });
 }
 
 template <class T>
