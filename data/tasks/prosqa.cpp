@@ -1,6 +1,6 @@
 // ProsQA: which of two concepts a person is. Form graph: two tokens per statement (head, tail) with
-// statement and role as coordinates; graph_dense also asks at every tail whether the person reaches
-// it; words: the published sentences.
+// statement and role as coordinates; graph_dense also asks after loop r at every tail whether the
+// person reaches it within r statements; words: the published sentences.
 #include "data/prosqa.h"
 
 #include <algorithm>
@@ -82,22 +82,27 @@ class Prosqa final : public TaskOf<ProsqaItem> {
       for (int s = 0; s < spec_.truths[0].steps; ++s) {
         truth_at(&e, spec_, 0, s, t) = d >= 0 && d <= s + 1 ? 1 : 0;
       }
-      if (form_ == kGraphDense) {
-        e.targets[static_cast<size_t>(t)] = d >= 0 ? kReached : kNotReached;
+      for (int s = 0; form_ == kGraphDense && s < spec_.target_steps; ++s) {
+        target_at(&e, s, t) = d >= 0 && d <= s + 1 ? kReached : kNotReached;
       }
     };
-    form_ == kWords ? write_words(item, mark, &e) : write_graph(item, mark, &e);
     e.difficulty = distance[static_cast<size_t>(item.options[static_cast<size_t>(item.answer)])];
+    form_ == kWords ? write_words(item, mark, &e) : write_graph(item, mark, &e);
     return e;
   }
 
  private:
+  int32_t& target_at(Example* e, int step, int t) const {
+    return e->targets[static_cast<size_t>(step * spec_.positions + t)];
+  }
+
   void describe() {
     spec_.name = "prosqa";
     spec_.positions = form_ == kWords ? size_ : 3 + 2 * size_;
     spec_.vocab =
         1 + kProsqaSymbols + (form_ == kWords ? static_cast<int>(kFunctionWords.size()) : 0);
     spec_.answers = form_ == kWords ? 2 : 4;
+    spec_.target_steps = form_ == kGraphDense ? hops_ + 2 : 1;
     spec_.truths = {{"reached",
                      "the asked person reaches the tail within step+1 statements",
                      2,
@@ -142,7 +147,10 @@ class Prosqa final : public TaskOf<ProsqaItem> {
   void write_graph(const ProsqaItem& item, const Mark& mark, Example* e) const {
     e->length = 3 + 2 * static_cast<int>(item.edges.size());
     e->tokens[0] = 1 + item.person;
-    e->targets[0] = item.answer;
+    // Dense: the answer is asked for once it can be known; the last step keeps it.
+    for (int s = std::min(e->difficulty, spec_.target_steps) - 1; s < spec_.target_steps; ++s) {
+      target_at(e, s, 0) = item.answer;
+    }
     for (int k = 0; k < 2; ++k) {
       e->tokens[static_cast<size_t>(1 + k)] = 1 + item.options[static_cast<size_t>(k)];
       mark(item.options[static_cast<size_t>(k)], 1 + k);

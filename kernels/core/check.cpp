@@ -6,11 +6,9 @@ namespace sv::detail {
 
 void fail_check(const char* expression, const std::string& values, const char* file, int line) {
   const char* slash = std::strrchr(file, '/');
-  std::string message = concat("check failed: ", expression);
-  if (!values.empty()) {
-    message += concat(" (", values, ")");
-  }
-  throw Error(message + concat(" at ", slash ? slash + 1 : file, ":", line));
+  // The sentence first: it is what a user can act on.
+  const std::string where = concat(expression, " fails at ", slash ? slash + 1 : file, ":", line);
+  throw Error(values.empty() ? where : concat(values, " [", where, "]"));
 }
 
 }  // namespace sv::detail

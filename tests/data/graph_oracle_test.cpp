@@ -274,14 +274,24 @@ TEST_P(ProsqaOracle, AgreesWithTheClosureOfTheStatements) {
     const bool first = far(g.first) < kFar;
     ASSERT_NE(first, far(g.second) < kFar);  // exactly one option is reached
     const size_t asks = form == "words" ? static_cast<size_t>(e.length - 1) : 0;
-    ASSERT_EQ(e.targets[asks], first ? 0 : 1);
+    const bool dense = form == "graph_dense";
+    const size_t positions = e.tokens.size();
+    const int steps = static_cast<int>(e.targets.size() / positions);
+    ASSERT_EQ(steps, dense ? 8 : 1);
+    for (int s = 0; s < steps; ++s) {  // dense: asked once so many statements reach the answer
+      const bool asked = !dense || s + 1 >= far(first ? g.first : g.second);
+      ASSERT_EQ(e.targets[static_cast<size_t>(s) * positions + asks], asked ? (first ? 0 : 1) : -1);
+    }
     ASSERT_EQ(e.difficulty, far(first ? g.first : g.second));
     ASSERT_EQ(split == Split::ood, e.difficulty > 6);
     for (const auto& [word, t] : g.tails) {
       for (int s = 0; s < 8; ++s) {
         ASSERT_EQ(truth(e, 0, s, t), far(word) <= s + 1 ? 1 : 0);
       }
-      ASSERT_EQ(e.targets[t], form != "graph_dense" ? -1 : far(word) < kFar ? 3 : 2);
+      for (int s = 0; s < steps; ++s) {
+        ASSERT_EQ(e.targets[static_cast<size_t>(s) * positions + t],
+                  !dense ? -1 : far(word) <= s + 1 ? 3 : 2);
+      }
     }
   });
 }
