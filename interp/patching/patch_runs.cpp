@@ -49,6 +49,10 @@ PatchRuns::PatchRuns(Reasoner& model,
                options.updates.front() >= 1 && options.updates.back() <= last_,
            "patches must start at updates 1..",
            last_);
+  for (int i = 0; i < std::max(options.threads, 1); ++i) {
+    arenas_.push_back(std::make_unique<Arena>());
+  }
+  packed_.pack({&arena_, options.threads, {}}, model.params());
   base_ = clean_run(base_batch_);
   donor_ = clean_run(batch_of(pairs.donor, spec));
 }
@@ -88,29 +92,54 @@ void PatchRuns::run(size_t u,
                     std::span<const PatchJob> jobs,
                     const std::vector<PositionSet>& sets,
                     const PatchObserver& observe) {
-  for (size_t begin = 0; begin < jobs.size(); begin += static_cast<size_t>(options_.rows)) {
-    const size_t count = std::min(jobs.size() - begin, static_cast<size_t>(options_.rows));
-    run_batch(u, jobs.subspan(begin, count), sets, donor_.site, observe);
+  run_batches(u, jobs, sets, donor_.site, observe);
+}
+
+/// Batches of few runs, one thread each, so that their states stay in cache; the observer sees them
+/// in order, whatever the number of threads.
+void PatchRuns::run_batches(size_t u,
+                            std::span<const PatchJob> jobs,
+                            const std::vector<PositionSet>& sets,
+                            const SiteValues& source,
+                            const PatchObserver& observe) {
+  const auto size =
+      static_cast<size_t>(std::clamp(2 * kGroupTokens / base_batch_.positions, 1, options_.rows));
+  const size_t wave = size * arenas_.size();
+  for (size_t begin = 0; begin < jobs.size(); begin += wave) {
+    const std::span<const PatchJob> now = jobs.subspan(begin, std::min(wave, jobs.size() - begin));
+    const auto count = static_cast<int64_t>((now.size() + size - 1) / size);
+    const auto batch = [&](int64_t i) {
+      const size_t first = static_cast<size_t>(i) * size;
+      return now.subspan(first, std::min(size, now.size() - first));
+    };
+    std::vector<Patched> out(static_cast<size_t>(count));
+    run_tasks(count, static_cast<int>(arenas_.size()), [&](int64_t i, int) {
+      Arena& arena = *arenas_[static_cast<size_t>(i)];
+      arena.reset();
+      out[static_cast<size_t>(i)] = run_batch(arena, u, batch(i), sets, source);
+    });
+    for (int64_t i = 0; i < count; ++i) {
+      observe(batch(i), out[static_cast<size_t>(i)].logits, out[static_cast<size_t>(i)].answer);
+    }
   }
 }
 
-void PatchRuns::run_batch(size_t u,
-                          std::span<const PatchJob> jobs,
-                          const std::vector<PositionSet>& sets,
-                          const SiteValues& source,
-                          const PatchObserver& observe) {
-  const ArenaScope scope(arena_);
-  Tape tape({&arena_, options_.threads, {}}, false);
-  const Inputs all = load_inputs(arena_, base_batch_);
+PatchRuns::Patched PatchRuns::run_batch(Arena& arena,
+                                        size_t u,
+                                        std::span<const PatchJob> jobs,
+                                        const std::vector<PositionSet>& sets,
+                                        const SiteValues& source) const {
+  Tape tape({&arena, 1, {}}, false);
+  const Inputs all = load_inputs(arena, base_batch_);
   Inputs in;
-  in.tokens = gather(arena_, all.tokens, jobs);
-  in.lengths = all.lengths ? gather(arena_, all.lengths, jobs) : Tensor{};
+  in.tokens = gather(arena, all.tokens, jobs);
+  in.lengths = all.lengths ? gather(arena, all.lengths, jobs) : Tensor{};
   const int r = options_.updates[u];
   Start start;
   start.r = r - 1;
   const size_t parts = model_.schedule().parts.size();
   for (size_t p = 0; p < parts; ++p) {
-    start.parts[p] = gather(arena_, base_.states[u * parts + p], jobs);
+    start.parts[p] = gather(arena, base_.states[u * parts + p], jobs);
   }
   RowSource rows;
   std::vector<std::vector<int>> positions;
@@ -124,13 +153,14 @@ void PatchRuns::run_batch(size_t u,
   plan.depth = Depth::fixed(options_.depth);
   plan.start = &start;
   plan.taps = &taps;
+  plan.packed = &packed_;
   Trajectory trajectory;
   unroll(model_, in, plan, tape, trajectory);
   const Tensor logits = trajectory.readouts.back().logits.value();
   const Tensor answer =
-      make_tensor(arena_, {logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);
+      make_tensor(arena, {logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);
   ops::argmax(tape.ctx, logits, answer);
-  observe(jobs, logits, answer);
+  return {logits, answer};
 }
 
 void PatchRuns::check_identity(size_t u) {
@@ -140,8 +170,18 @@ void PatchRuns::check_identity(size_t u) {
   }
   PositionSet all{"all", std::vector<int>(static_cast<size_t>(base_batch_.positions))};
   std::iota(all.positions.begin(), all.positions.end(), 0);
-  run_batch(u, jobs, {all}, base_.site, [&](auto, const Tensor& logits, const Tensor&) {
-    if (std::memcmp(logits.data, base_.logits.tensor().data, logits.bytes()) != 0) {
+  run_batches(u, jobs, {all}, base_.site, [&](auto batch, const Tensor& logits, const Tensor&) {
+    bool same = true;
+    for (int64_t m = 0; m < logits.dim(0); ++m) {
+      const Tensor now = logits.slice(m, 1);
+      const Tensor want = base_.logits.tensor().slice(m, 1);
+      const size_t row = want.bytes() / static_cast<size_t>(want.dim(1));
+      const auto* from = static_cast<const std::byte*>(want.data);
+      same =
+          same &&
+          std::memcmp(now.data, from + static_cast<size_t>(batch[0].pair) * row, now.bytes()) == 0;
+    }
+    if (!same) {
       throw Error("writing a run's own values back at " + options_.site + ", update " +
                       std::to_string(options_.updates[u]) +
                       ", changed its logits: the patch is not what it claims to be",

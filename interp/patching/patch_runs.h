@@ -1,6 +1,8 @@
 // The runs behind a patch grid: the two unpatched runs of every pair, and batches of patched runs
 // that resume from the base run's state just before the patch.
 #pragma once
+#include <memory>
+
 #include "interp/patching/patch.h"
 
 namespace sv {
@@ -41,11 +43,20 @@ class PatchRuns {
 
  private:
   CleanRun clean_run(const Batch& batch);
-  void run_batch(size_t u,
-                 std::span<const PatchJob> jobs,
-                 const std::vector<PositionSet>& sets,
-                 const SiteValues& source,
-                 const PatchObserver& observe);
+  /// What a batch of patched runs ends with, in its arena.
+  struct Patched {
+    Tensor logits, answer;
+  };
+  void run_batches(size_t u,
+                   std::span<const PatchJob> jobs,
+                   const std::vector<PositionSet>& sets,
+                   const SiteValues& source,
+                   const PatchObserver& observe);
+  Patched run_batch(Arena& arena,
+                    size_t u,
+                    std::span<const PatchJob> jobs,
+                    const std::vector<PositionSet>& sets,
+                    const SiteValues& source) const;
 
   Reasoner& model_;
   const PatchOptions& options_;
@@ -53,6 +64,8 @@ class PatchRuns {
   int last_ = 0;
   CleanRun base_, donor_;
   Arena arena_;
+  std::vector<std::unique_ptr<Arena>> arenas_;  // one a thread
+  PackedWeights packed_;
 };
 
 }  // namespace sv

@@ -9,8 +9,8 @@ namespace sv::ops {
 
 namespace {
 
-/// cos and sin of position t and pair i at [t * pairs + i]. Each thread keeps the last one: the loop asks for the same
-/// angles at every update, and they cost more than the rotation.
+/// cos and sin of position t and pair i at [t * pairs + i]. Each thread keeps the last one: the
+/// loop asks for the same angles at every update, and they cost more than the rotation.
 template <class T>
 struct Table {
   int64_t positions = 0, pairs = 0;
