@@ -59,6 +59,45 @@ void infer(benchmark::State& state, const Shape& s, int batch, int threads) {
   report(state, 1.0 * batch * s.tokens * kIterations * flops(s), threads);
 }
 
+/// The same runs with taps: at one site of every update, at all sites, and a write at one position.
+/// Against "none" they say what looking costs.
+void taps(benchmark::State& state, const Shape& s, const std::string& what) {
+  constexpr int kIterations = 64;
+  const auto model = model_of(s, 1);
+  const Dataset data(task_of(s), Split::test, 0, s.batch, false);
+  Arena arena;
+  PackedWeights packed;
+  packed.pack({&arena, 1, {}}, model->params());
+  const Batch batch = data.range(0, std::max(1, kGroupTokens / s.tokens));
+  double seen = 0;
+  Tap tap;
+  tap.action = [&](const TapEvent& e) { seen += static_cast<double>(e.x.as<float>()[0]); };
+  Taps list;
+  for (const char* pattern : {"loop.*.state_out", "loop.*.block.*.*", "loop.*.injected"}) {
+    tap.pattern = pattern;
+    list.push_back(tap);
+  }
+  if (what != "all") {
+    list.resize(1);
+  }
+  if (what == "patch") {
+    list[0].kind = Tap::Kind::replace;
+    list[0].select.positions = {0};
+    list[0].action = [](const TapEvent& e) { e.x.as<float>()[0] += 1; };
+  }
+  for ([[maybe_unused]] auto _ : state) {
+    arena.reset();
+    Tape tape({&arena, 1, {}}, false);
+    Plan plan;
+    plan.depth = Depth::fixed(kIterations);
+    plan.packed = &packed;
+    plan.taps = what == "none" ? nullptr : &list;
+    Trajectory out;
+    unroll(*model, load_inputs(arena, batch), plan, tape, out);
+  }
+  benchmark::DoNotOptimize(seen);
+}
+
 void add(const std::string& name, auto f) {
   benchmark::RegisterBenchmark(name.c_str(), f)->UseRealTime()->Unit(benchmark::kMillisecond);
 }
@@ -72,6 +111,12 @@ void register_all() {
       add("infer/" + s.name + on,
           [=](benchmark::State& state) { infer(state, s, 4 * s.batch, threads); });
       add("infer1/" + s.name + on, [=](benchmark::State& state) { infer(state, s, 1, threads); });
+    }
+  }
+  for (const char* what : {"none", "one", "all", "patch"}) {
+    for (const int shape : {0, 1}) {
+      const Shape& s = shapes()[static_cast<size_t>(shape)];
+      add("taps/" + s.name + "/" + what, [=](benchmark::State& state) { taps(state, s, what); });
     }
   }
   for (const int batch : {4, 64}) {

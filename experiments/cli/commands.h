@@ -15,6 +15,7 @@ struct Arguments {
   int seeds = 0;                       // --seeds N: seeds 0 .. N-1; 0 = as set
   int threads = 0;                     // 0 = all cores
   bool quiet = false;
+  bool reference = false;  // the portable kernels
   bool quick = false;  // demo
   bool full = false;   // demo
 };

@@ -17,6 +17,7 @@
 #include "experiments/build_info.h"
 #include "experiments/cli/commands.h"
 #include "experiments/cli/keys.h"
+#include "kernels/cpu/isa.h"
 
 namespace sv::cli {
 
@@ -103,6 +104,9 @@ int run(int argc, char** argv) {
     sub->add_option("--threads", a.threads, "threads; 0 = all cores; bits do not depend on it")
         ->check(CLI::Range(0, 256));
     sub->add_flag("--quiet", a.quiet, "no progress line");
+    sub->add_flag("--reference",
+                  a.reference,
+                  "plain matrix kernels instead of the vector ones: slow, to check them");
     if (std::string(c.name) == "demo") {
       sub->add_flag("--quick", a.quick, "4x4 Sudoku, within a minute");
       sub->add_flag("--full", a.full, "width 64 instead of 48");
@@ -118,6 +122,9 @@ int run(int argc, char** argv) {
   }
   a.command = chosen->name;
   sort_positionals(*chosen, words, a);
+  if (a.reference) {
+    cpu::use_isa(cpu::Isa::portable);
+  }
   return chosen->run(a);
 }
 

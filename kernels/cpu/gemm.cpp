@@ -61,6 +61,18 @@ void pack_panel(View<T> b, int64_t k, int64_t cols, int64_t width, T* panel) {
     }
   }
 }
+
+template <class T>
+void widen_panel(View<bf16> b, int64_t k, int64_t cols, int64_t width, T* panel) {
+  for (int64_t kk = 0; kk < k; ++kk) {
+    for (int64_t j = 0; j < width; ++j) {
+      const bool inside = j < cols;
+      panel[kk * width + j] =
+          inside ? static_cast<T>(static_cast<float>(b.data[kk * b.row + j * b.col])) : T{0};
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -75,6 +87,19 @@ void Gemm<T>::pack(View<T> b, int64_t k, int64_t n, int64_t begin, int64_t end, 
                   std::min<int64_t>(n - j, tiles_.width),
                   width_of(p, n),
                   packed + j * k);
+  }
+}
+
+template <class T>
+void Gemm<T>::pack(
+    View<bf16> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const {
+  for (int64_t p = begin; p < end; ++p) {
+    const int64_t j = p * tiles_.width;
+    widen_panel<T>({b.data + j * b.col, b.row, b.col},
+                   k,
+                   std::min<int64_t>(n - j, tiles_.width),
+                   width_of(p, n),
+                   packed + j * k);
   }
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 #include <cstdint>
 
+#include "core/dtype.h"
 #include "kernels/cpu/isa.h"
 
 namespace sv::cpu {
@@ -31,13 +32,8 @@ struct TileTable {
                         int cols,
                         bool accumulate);
   /// One row of c times kRowPanels whole panels, `apart` elements from one to the next.
-  using RowTile = void (*)(int64_t depth,
-                           const T* a,
-                           int64_t a_k,
-                           const T* panel,
-                           int64_t apart,
-                           T* c,
-                           bool accumulate);
+  using RowTile = void (*)(
+      int64_t depth, const T* a, int64_t a_k, const T* panel, int64_t apart, T* c, bool accumulate);
   int rows;                     // rows of the full tile
   int width;                    // columns of a full panel
   Tile full[kMaxTileRows + 1];  // [rows of this tile], panels of `width`
@@ -77,6 +73,8 @@ class Gemm {
   /// Packs panels [begin, end) of b (k, n), each into its own place in `packed`; missing columns
   /// become zero.
   void pack(View<T> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const;
+  /// The same of a b stored in bf16: widened here, once per panel, never in the row loop.
+  void pack(View<bf16> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const;
   void pack(View<T> b, int64_t k, int64_t n, T* packed) const {
     pack(b, k, n, 0, panels(n), packed);
   }

@@ -1,6 +1,7 @@
 // Detection of the instruction set at run time.
 #include "kernels/cpu/isa.h"
 
+#include <atomic>
 #include <cstdlib>
 #include <string>
 
@@ -60,9 +61,20 @@ bool has_isa(Isa isa) {
   return isa == Isa::portable;
 }
 
+namespace {
+std::atomic<Isa>& chosen() {
+  static std::atomic<Isa> isa = choose();
+  return isa;
+}
+}  // namespace
+
 Isa isa() {
-  static const Isa chosen = choose();
-  return chosen;
+  return chosen().load(std::memory_order_relaxed);
+}
+
+void use_isa(Isa isa) {
+  SV_CHECK(has_isa(isa), "this machine or build has no ", isa_name(isa));
+  chosen().store(isa, std::memory_order_relaxed);
 }
 
 }  // namespace sv::cpu

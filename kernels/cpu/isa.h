@@ -15,5 +15,8 @@ bool has_isa(Isa isa);
 /// The set in use, decided at the first call: the highest one present, not above the environment
 /// variable SV_ISA (portable, avx2 or avx512; anything else throws).
 Isa isa();
+/// Sets the one in use for the whole process. Panels packed for another set must be packed again;
+/// throws where the machine or build has no such set.
+void use_isa(Isa);
 
 }  // namespace sv::cpu

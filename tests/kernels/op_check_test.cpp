@@ -7,6 +7,7 @@
 
 #include "kernels/ops/adamw/adamw.h"
 #include "kernels/ops/embed/embed.h"
+#include "kernels/ops/matmul/matmul.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 #include "kernels/ops/rope/rope.h"
@@ -116,6 +117,34 @@ TEST_F(OpCheck, ANanInARowReachesItsLoss) {
   logits.as<float>()[2] = NAN;
   softmax_xent(ctx_, logits, ints({1, 1, 1}), rows, loss, real({1, 1, 1}), real({1, 1, 1}));
   EXPECT_TRUE(std::isnan(loss.as<float>()[0]));
+}
+
+/// Weights in bf16 give the bits of the same values in f32, packed by the call or before it.
+TEST_F(OpCheck, WeightsInBfloat16AreTheirValuesInF32) {
+  constexpr int64_t M = 2, N = 5, K = 37, O = 21;
+  const Tensor x = real({M, N, K}), w = real({M, O, K}), y = real({M, N, O}), dx = real({M, N, K});
+  const Buffer narrow({M, O, K}, DType::bf16);
+  for (int64_t i = 0; i < w.numel(); ++i) {
+    x.as<float>()[i % x.numel()] = std::sin(static_cast<float>(i));
+    narrow.tensor().as<bf16>()[i] = bf16(std::cos(static_cast<float>(i)));
+    w.as<float>()[i] = static_cast<float>(narrow.tensor().as<bf16>()[i]);
+  }
+  matmul(ctx_, x, w, {}, y);
+  const std::vector<float> want(y.as<float>(), y.as<float>() + y.numel());
+  const Panels panels = {real({M, panel_elements_y(DType::f32, O, K)}),
+                         real({M, panel_elements_dx(DType::f32, O, K)})};
+  pack_panels(ctx_, narrow, panels);
+  for (const Panels& p : {Panels{}, panels}) {
+    y.zero();
+    matmul(ctx_, x, narrow, {}, y, p);
+    EXPECT_EQ(std::vector<float>(y.as<float>(), y.as<float>() + y.numel()), want);
+  }
+  matmul_vjp(ctx_, x, w, y, {dx, GradientMode::overwrite}, {}, {});
+  const std::vector<float> back(dx.as<float>(), dx.as<float>() + dx.numel());
+  matmul_vjp(ctx_, x, narrow, y, {dx, GradientMode::overwrite}, {}, {}, panels);
+  EXPECT_EQ(std::vector<float>(dx.as<float>(), dx.as<float>() + dx.numel()), back);
+  const Grad dw{real({M, O, K}), GradientMode::overwrite};
+  EXPECT_THROW(matmul_vjp(ctx_, x, narrow, y, {}, dw, {}), Error);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 // not be.
 #include <cmath>
 
+#include "kernels/cpu/isa.h"
 #include "kernels/op_cases.h"
 
 namespace sv::cases {
@@ -45,6 +46,42 @@ TEST_P(OpLaw, BitsDoNotDependOnTheNumberOfThreads) {
   each_case([](const Case& c) {
     threads_change_nothing(c, DType::f32);
     threads_change_nothing(c, DType::f64);
+  });
+}
+
+/// Largest difference of two tensors of the same shape.
+double gap(const Guarded& a, const Guarded& b, double& largest) {
+  const Array x = a.read(), y = b.read();
+  double out = 0;
+  for (size_t i = 0; i < x.size(); ++i) {
+    largest = std::max(largest, std::abs(x[i]));
+    out = std::max(out, x[i] == y[i] ? 0 : std::abs(x[i] - y[i]));
+  }
+  return out;
+}
+
+/// Products round apart in the plain kernels and fused in the vector ones: both within the op's own
+/// bound of the exact result. Ops without products must not change a bit.
+TEST_P(OpLaw, TheReferenceKernelsAgree) {
+  const cpu::Isa best = cpu::isa();
+  const std::string& op = GetParam().op;
+  const bool products = op == "matmul" || op.starts_with("attention");
+  each_case([&](const Case& c) {
+    for (const DType dtype : {DType::f32, DType::f64}) {
+      cpu::use_isa(best);
+      CaseRun fast(c, dtype);
+      run_all(fast, 1);
+      cpu::use_isa(cpu::Isa::portable);
+      CaseRun plain(c, dtype);
+      run_all(plain, 1);
+      cpu::use_isa(best);
+      const double bound = dtype == DType::f32 ? c.tolerance.f32 : c.tolerance.f64;
+      each_result(fast, plain, [&](const Guarded& a, const Guarded& b, const std::string& name) {
+        double largest = 1;
+        const double difference = gap(a, b, largest);
+        EXPECT_LE(difference, products ? 2 * bound * largest : 0) << name;
+      });
+    }
   });
 }
 

@@ -3,6 +3,9 @@
 //   y_no = sum_k x_nk w_ok + bias_o
 //   dx_nk = sum_o dy_no w_ok          dw_ok = sum_n dy_no x_nk          dbias_o = sum_n dy_no
 //
+// w may be bf16 beside x in f32 (inference): its values are widened when panels are packed, the
+// arithmetic is that of the same values in f32.
+//
 // Shapes: x, dx (M, ..., K); w, dw (M, O, K); bias, dbias (M, O) or empty; y, dy (M, ..., O). N =
 // rows of one model. Accumulation: in the dtype of x. Each element of y, dx and dw is one chain of
 // (fused, on AVX2 and above) multiply-adds over k, o or n ascending, from zero or, when a gradient

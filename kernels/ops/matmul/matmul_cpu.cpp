@@ -27,19 +27,26 @@ Dims check(const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& y
   const int64_t M = x.dim(0), K = x.dim(-1), O = w.dim(1);
   expect_shape(w.shape, {M, O, K}, "w");
   expect_shape(y.shape, x.shape.with(-1, O), "y");
-  SV_CHECK(w.dtype == x.dtype && y.dtype == x.dtype, "x, w and y differ in dtype");
+  const bool narrow = w.dtype == DType::bf16 && x.dtype == DType::f32;
+  SV_CHECK((w.dtype == x.dtype || narrow) && y.dtype == x.dtype, "x, w and y differ in dtype");
   const int64_t N = M * K == 0 ? 0 : x.numel() / (M * K);
   const int live = ctx.model_count(x);
   const double flops = 2.0 * live * static_cast<double>(N * K * O);
   return {M, N, K, O, live, flops < kSerialFlops ? 1 : ctx.threads};
 }
 
-/// One product of all rows: out (M, N, n) (+)= in (M, N, k) b, where b (k, n) is a view of w.
+/// How a product reads w (M, O, K) as b (k, n): through strides of its elements.
+struct Reading {
+  const Tensor& w;
+  int64_t row, col;
+};
+
+/// One product of all rows: out (M, N, n) (+)= in (M, N, k) b.
 template <class T>
 struct Rows {
   const T* in;
   int64_t k;
-  View<T> b;  // of model 0; that of model m lies m k n elements further
+  Reading b;
   int64_t n;
   const T* bias;  // (M, n) or null
   T* out;
@@ -47,16 +54,23 @@ struct Rows {
   const Tensor& panels;  // of b, (M, elements), or empty
 };
 
-/// Panels of b (k, n) of the live models into `packed`, `size` elements apart by place of the model.
+/// Panels of b (k, n) of the live models into `packed`, one model after the other.
 template <class T>
 void pack_models(
-    const Context& ctx, int live, View<T> b, int64_t k, int64_t n, T* packed, int threads) {
+    const Context& ctx, int live, const Reading& b, int64_t k, int64_t n, T* packed, int threads) {
   const cpu::Gemm<T> gemm;
   const int64_t panels = gemm.panels(n), size = gemm.packed_size(k, n);
-  cpu::for_each_task(threads, live * panels, [&](int64_t item, int) {
-    const int64_t m = ctx.model(static_cast<int>(item / panels)), p = item % panels;
-    gemm.pack({b.data + m * k * n, b.row, b.col}, k, n, p, p + 1, packed + m * size);
-  });
+  const auto pack = [&]<class S>(const S* w) {
+    cpu::for_each_task(threads, live * panels, [&](int64_t item, int) {
+      const int64_t m = ctx.model(static_cast<int>(item / panels)), p = item % panels;
+      gemm.pack(View<S>{w + m * k * n, b.row, b.col}, k, n, p, p + 1, packed + m * size);
+    });
+  };
+  if (b.w.dtype == DType::bf16) {
+    pack(b.w.as<bf16>());
+  } else {
+    pack(b.w.as<T>());
+  }
 }
 
 /// The panels the caller has, or ones packed here.
@@ -153,9 +167,9 @@ void pack_panels(const Context& ctx, const Tensor& w, const Panels& out) {
   expect_shape(out.dx.shape, {M, panel_elements_dx(w.dtype, O, K)}, "dx panels");
   const int live = ctx.model_count(w);
   const int threads = live * O * K < cpu::kSerialElements ? 1 : ctx.threads;
-  with_float(w.dtype, [&]<class T>() {
-    pack_models<T>(ctx, live, {w.as<T>(), 1, K}, K, O, out.y.as<T>(), threads);
-    pack_models<T>(ctx, live, {w.as<T>(), K, 1}, O, K, out.dx.as<T>(), threads);
+  with_float(out.y.dtype, [&]<class T>() {
+    pack_models<T>(ctx, live, {w, 1, K}, K, O, out.y.as<T>(), threads);
+    pack_models<T>(ctx, live, {w, K, 1}, O, K, out.dx.as<T>(), threads);
   });
 }
 
@@ -171,8 +185,7 @@ void matmul(const Context& ctx,
   }
   with_float(x.dtype, [&]<class T>() {
     const T* add = bias ? bias.as<T>() : nullptr;
-    multiply_rows<T>(
-        ctx, d, {x.as<T>(), d.K, {w.as<T>(), 1, d.K}, d.O, add, y.as<T>(), false, panels.y});
+    multiply_rows<T>(ctx, d, {x.as<T>(), d.K, {w, 1, d.K}, d.O, add, y.as<T>(), false, panels.y});
   });
 }
 
@@ -190,6 +203,7 @@ void matmul_vjp(const Context& ctx,
   }
   if (dw.wanted()) {
     expect_shape(dw.t.shape, w.shape, "dw");
+    SV_CHECK(w.dtype == x.dtype, "weights in bf16 are for inference: they have no gradient");
   }
   if (dbias.wanted()) {
     expect_shape(dbias.t.shape, {d.M, d.O}, "dbias");
@@ -197,9 +211,7 @@ void matmul_vjp(const Context& ctx,
   with_float(x.dtype, [&]<class T>() {
     if (dx.wanted()) {
       multiply_rows<T>(
-          ctx,
-          d,
-          {dy.as<T>(), d.O, {w.as<T>(), d.K, 1}, d.K, nullptr, dx.t.as<T>(), dx.adds(), panels.dx});
+          ctx, d, {dy.as<T>(), d.O, {w, d.K, 1}, d.K, nullptr, dx.t.as<T>(), dx.adds(), panels.dx});
     }
     if (dw.wanted()) {
       multiply_weight<T>(ctx, d, x.as<T>(), dy.as<T>(), dw);
