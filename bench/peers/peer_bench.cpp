@@ -7,8 +7,10 @@
 //   the batch through so many iterations memory                                  peak resident KiB
 //   of this process
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -26,9 +28,18 @@ double seconds_of(auto&& f) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+/// Resident memory now.
+long resident_kib() {
+  std::ifstream statm("/proc/self/statm");
+  long pages = 0, resident = 0;
+  statm >> pages >> resident;
+  return resident * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
 class Session {
  public:
-  Session(const Shape& shape, int batch, int loops, int threads)
+  Session(
+      const Shape& shape, int batch, int loops, int threads, const std::string& gradient = "full")
       : task_(task_of(shape)),
         data_(task_, Split::train, 0, std::max(2000, batch), false),
         model_(model_of(shape, 1)),
@@ -37,6 +48,7 @@ class Session {
     settings_.batch = batch;
     settings_.warmup = 0;
     settings_.decay = 0;
+    settings_.gradient = gradient;
     trainer_ = std::make_unique<Trainer>(*model_, data_, settings_, Depth::fixed(loops), threads);
     data_.draw(model_->params().seeds(), 0, batch, batch_);
   }
@@ -124,14 +136,22 @@ int serve() {
     if (verb == "open") {
       std::string shape, path;
       int batch = 0, loops = 0, threads = 0;
-      words >> shape >> batch >> loops >> threads >> path;
-      session = std::make_unique<Session>(shape_named(shape), batch, loops, threads);
-      session->dump(path);
+      std::string gradient = "full";
+      words >> shape >> batch >> loops >> threads >> path >> gradient;
+      gradient = gradient.empty() ? "full" : gradient;
+      session.reset();
+      session = std::make_unique<Session>(shape_named(shape), batch, loops, threads, gradient);
+      if (path != "-") {
+        session->dump(path);
+      }
       std::cout << "ok" << std::endl;
     } else if (verb == "memory") {
+      SV_CHECK(session != nullptr, "open a shape first");
+      const long before = resident_kib();
+      session->train(2);
       rusage usage{};
       getrusage(RUSAGE_SELF, &usage);
-      std::cout << usage.ru_maxrss << std::endl;
+      std::cout << usage.ru_maxrss - before << std::endl;
     } else {
       SV_CHECK(session != nullptr, "open a shape first");
       int n = 0;

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import pathlib
+import resource
 import statistics
 import struct
 import subprocess
@@ -162,6 +163,15 @@ def worker():
                 torch.nn.utils.clip_grad_norm_(state["model"].parameters(), 1.0)
                 state["optimiser"].step()
             answer = time.perf_counter() - start
+        elif c["do"] == "memory":
+            with open("/proc/self/statm") as f:
+                before = int(f.read().split()[1]) * resource.getpagesize() // 1024
+            for _ in range(2):
+                state["optimiser"].zero_grad(set_to_none=True)
+                logits = state["model"](state["tokens"], c["n"])
+                F.cross_entropy(logits.flatten(0, 1), state["targets"].flatten()).backward()
+                state["optimiser"].step()
+            answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
         elif c["do"] == "infer":
             with torch.inference_mode():
                 start = time.perf_counter()
@@ -274,6 +284,23 @@ def compare(ours, shape, batch, kind, options, folder):
     return {name: statistics.median(t) / scale for name, t in times.items()}
 
 
+def memory(options, shape="R2", loops=32):
+    """Peak memory that training steps add, in MiB: PyTorch eager against ours, full and recomputing."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = f"{folder}/{shape}.safetensors"
+        Ours(options.program).ask(f"open {shape} {BATCH[shape]} {LOOPS} {CORES} {file}")
+        peer = Torch(1, 0, False, False)
+        peer.open(file, shape, BATCH[shape])
+        theirs = peer.ask(dict(do="memory", n=loops))[0] / 1024
+        peer.close()
+    print(f"{shape}, batch {BATCH[shape]}, {loops} loops: PyTorch eager {theirs:.0f} MiB", end="")
+    for gradient in ["full", "checkpoint:1", "checkpoint:4"]:
+        ours = Ours(options.program)  # a fresh process: its peak is of this setting alone
+        ours.ask(f"open {shape} {BATCH[shape]} {loops} {CORES} - {gradient}")
+        print(f", ours {gradient} {float(ours.ask('memory')) / 1024:.0f} MiB", end="", flush=True)
+    print()
+
+
 def main():
     if "--worker" in sys.argv:
         return worker()
@@ -283,8 +310,12 @@ def main():
     parser.add_argument("--kinds", default="train,infer,infer1")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--no-compile", action="store_true")
+    parser.add_argument("--memory", action="store_true", help="compare peak memory instead")
     parser.add_argument("--out")
     options = parser.parse_args()
+    if options.memory:
+        memory(options)
+        return 0
     ours = Ours(options.program)
     results = []
     print(f"{CORES} cores, {LOOPS} loops; seconds are medians of at least {options.repeats}")

@@ -163,8 +163,8 @@ int64_t panel_elements_dx(DType dtype, int64_t O, int64_t K) {
 void pack_panels(const Context& ctx, const Tensor& w, const Panels& out) {
   SV_CHECK_EQ(w.shape.rank(), 3, "panels are of w (M, O, K), got ", w.shape);
   const int64_t M = w.dim(0), O = w.dim(1), K = w.dim(2);
-  expect_shape(out.y.shape, {M, panel_elements_y(w.dtype, O, K)}, "y panels");
-  expect_shape(out.dx.shape, {M, panel_elements_dx(w.dtype, O, K)}, "dx panels");
+  expect_shape(out.y.shape, {M, panel_elements_y(out.y.dtype, O, K)}, "y panels");
+  expect_shape(out.dx.shape, {M, panel_elements_dx(out.y.dtype, O, K)}, "dx panels");
   const int live = ctx.model_count(w);
   const int threads = live * O * K < cpu::kSerialElements ? 1 : ctx.threads;
   with_float(out.y.dtype, [&]<class T>() {
