@@ -19,10 +19,13 @@ struct Left {
   bool operator==(const Left&) const = default;
 };
 
-std::vector<Left> train(const TrainCase& c, const std::vector<uint64_t>& seeds, int threads) {
+std::vector<Left> train(const TrainCase& c,
+                        const std::vector<uint64_t>& seeds,
+                        int threads,
+                        int64_t steps = 6) {
   Training run(c, seeds, threads);
   std::vector<Left> out(seeds.size());
-  for (int64_t step = 0; step < 6; ++step) {
+  for (int64_t step = 0; step < steps; ++step) {
     run.trainer->step(step);
     for (size_t m = 0; m < seeds.size(); ++m) {
       out[m].losses.push_back(run.trainer->stats().loss[m]);
@@ -106,6 +109,14 @@ INSTANTIATE_TEST_SUITE_P(Training,
                            std::erase(name, '_');
                            return name;
                          });
+
+TEST(PackOfSeveralLanes, ThreadsDoNotMatterAfterTwoHundredSteps) {
+  TrainCase c = case_of("lanes");
+  c.train.steps = 200;
+  const std::vector<Left> one = train(c, {3, 7}, 1, 200);
+  EXPECT_TRUE(one == train(c, {3, 7}, 2, 200));
+  EXPECT_TRUE(one == train(c, {3, 7}, 4, 200));
+}
 
 /// The same seed trained twice in one process.
 TEST(Repetition, SameSeedSameBits) {
