@@ -1,5 +1,5 @@
-// Attention on the packed-panel kernels: one thread takes one sequence (m, b) and walks over its
-// heads.
+// Attention on the packed-panel kernels: one thread takes one key-value group of one sequence (m,
+// b, g) and walks over its heads.
 #include <omp.h>
 
 #include <algorithm>
@@ -25,6 +25,11 @@ struct Dims {
   int64_t p_at(int64_t mb, int64_t h) const { return (mb * H + h) * T * S; }
   /// True for the first head of its group: its dk and dv start, those of the others add.
   bool leads(int64_t h) const { return h % (H / G) == 0; }
+};
+
+/// The heads [begin, end) of one group.
+struct Heads {
+  int64_t begin, end;
 };
 
 /// From q or o `row` (M, B, T, H*K), k or v `key` (M, B, S, G*K) and p (M, B, H, T, S).
@@ -165,16 +170,21 @@ void score_gradient(
   }
 }
 
-/// Calls f(m, b, scratch) for every sequence, `scratch` being `size` elements of the calling
-/// thread.
+/// Calls f(m, b, heads, scratch) for every group of heads that share keys and values, `scratch`
+/// being `size` elements of the calling thread. Groups write apart from each other: their own heads
+/// of q, o and p, their own columns of k and v.
 template <class T, class F>
-void each_sequence(const Context& ctx, const Dims& d, int64_t size, F&& f) {
+void each_group(const Context& ctx, const Dims& d, int64_t size, F&& f) {
   const ArenaScope scope(*ctx.arena);
   const int64_t apart = (size + 15) / 16 * 16;  // whole cache lines
   T* scratch = ctx.arena->alloc_n<T>(static_cast<size_t>(apart * ctx.threads));
   const int64_t work = d.live * d.B * d.H * d.T * d.S;
-  cpu::for_each_item(ctx, d.live * d.B, work, [&](int64_t item) {
-    f(ctx.model(static_cast<int>(item / d.B)), item % d.B, scratch + omp_get_thread_num() * apart);
+  cpu::for_each_item(ctx, d.live * d.B * d.G, work, [&](int64_t item) {
+    const int64_t g = item % d.G, b = item / d.G % d.B, each = d.H / d.G;
+    f(ctx.model(static_cast<int>(item / (d.B * d.G))),
+      b,
+      Heads{g * each, (g + 1) * each},
+      scratch + omp_get_thread_num() * apart);
   });
 }
 
@@ -195,18 +205,20 @@ void attention_pattern(const Context& ctx,
     const T* rows = q.as<T>();
     const T* keys = k.as<T>();
     T* out = p.as<T>();
-    each_sequence<T>(ctx, d, gemm.packed_size(d.K, d.S), [&](int64_t m, int64_t b, T* packed) {
-      const Visible visible(mask, d, m, b);
-      const int64_t mb = m * d.B + b, length = visible.length();
-      for (int64_t h = 0; h < d.H; ++h) {
-        if (d.leads(h)) {
-          gemm.pack({keys + d.k_at(mb, d.group(h)), 1, d.G * d.K}, d.K, length, packed);
-        }
-        T* to = out + d.p_at(mb, h);
-        gemm.run({rows + d.q_at(mb, h), d.H * d.K, 1}, d.T, d.K, length, packed, to, d.S, false);
-        softmax_rows(d, visible, static_cast<T>(scale), to);
-      }
-    });
+    each_group<T>(
+        ctx, d, gemm.packed_size(d.K, d.S), [&](int64_t m, int64_t b, Heads group, T* packed) {
+          const Visible visible(mask, d, m, b);
+          const int64_t mb = m * d.B + b, length = visible.length();
+          for (int64_t h = group.begin; h < group.end; ++h) {
+            if (d.leads(h)) {
+              gemm.pack({keys + d.k_at(mb, d.group(h)), 1, d.G * d.K}, d.K, length, packed);
+            }
+            T* to = out + d.p_at(mb, h);
+            gemm.run(
+                {rows + d.q_at(mb, h), d.H * d.K, 1}, d.T, d.K, length, packed, to, d.S, false);
+            softmax_rows(d, visible, static_cast<T>(scale), to);
+          }
+        });
   });
 }
 
@@ -233,30 +245,31 @@ void attention_pattern_vjp(const Context& ctx,
     T* dkeys = dk.wanted() ? dk.t.as<T>() : nullptr;
     const int64_t width = d.H * d.K, key_width = d.G * d.K;
     const int64_t packed_size = gemm.packed_size(std::max(d.S, d.T), d.K);
-    each_sequence<T>(ctx, d, packed_size + d.T * d.S, [&](int64_t m, int64_t b, T* packed) {
-      T* ds = packed + packed_size;
-      const Visible visible(mask, d, m, b);
-      const int64_t mb = m * d.B + b, length = visible.length();
-      for (int64_t h = 0; h < d.H; ++h) {
-        const int64_t at = d.p_at(mb, h), q_at = d.q_at(mb, h), k_at = d.k_at(mb, d.group(h));
-        score_gradient(d, visible, static_cast<T>(scale), pattern + at, dpattern + at, ds);
-        if (drows) {
-          gemm.pack({keys + k_at, key_width, 1}, length, d.K, packed);
-          gemm.run({ds, d.S, 1}, d.T, length, d.K, packed, drows + q_at, width, dq.adds());
-        }
-        if (dkeys) {
-          gemm.pack({rows + q_at, width, 1}, d.T, d.K, packed);
-          gemm.run({ds, 1, d.S},
-                   d.S,
-                   d.T,
-                   d.K,
-                   packed,
-                   dkeys + k_at,
-                   key_width,
-                   dk.adds() || !d.leads(h));
-        }
-      }
-    });
+    each_group<T>(
+        ctx, d, packed_size + d.T * d.S, [&](int64_t m, int64_t b, Heads group, T* packed) {
+          T* ds = packed + packed_size;
+          const Visible visible(mask, d, m, b);
+          const int64_t mb = m * d.B + b, length = visible.length();
+          for (int64_t h = group.begin; h < group.end; ++h) {
+            const int64_t at = d.p_at(mb, h), q_at = d.q_at(mb, h), k_at = d.k_at(mb, d.group(h));
+            score_gradient(d, visible, static_cast<T>(scale), pattern + at, dpattern + at, ds);
+            if (drows) {
+              gemm.pack({keys + k_at, key_width, 1}, length, d.K, packed);
+              gemm.run({ds, d.S, 1}, d.T, length, d.K, packed, drows + q_at, width, dq.adds());
+            }
+            if (dkeys) {
+              gemm.pack({rows + q_at, width, 1}, d.T, d.K, packed);
+              gemm.run({ds, 1, d.S},
+                       d.S,
+                       d.T,
+                       d.K,
+                       packed,
+                       dkeys + k_at,
+                       key_width,
+                       dk.adds() || !d.leads(h));
+            }
+          }
+        });
   });
 }
 
@@ -271,22 +284,23 @@ void attention_mix(const Context& ctx,
     const cpu::Gemm<T> gemm;
     const T *pattern = p.as<T>(), *values = v.as<T>();
     T* out = o.as<T>();
-    each_sequence<T>(ctx, d, gemm.packed_size(d.S, d.K), [&](int64_t m, int64_t b, T* packed) {
-      const int64_t mb = m * d.B + b;
-      for (int64_t h = 0; h < d.H; ++h) {
-        if (d.leads(h)) {
-          gemm.pack({values + d.k_at(mb, d.group(h)), d.G * d.K, 1}, d.S, d.K, packed);
-        }
-        gemm.run({pattern + d.p_at(mb, h), d.S, 1},
-                 d.T,
-                 d.S,
-                 d.K,
-                 packed,
-                 out + d.q_at(mb, h),
-                 d.H * d.K,
-                 false);
-      }
-    });
+    each_group<T>(
+        ctx, d, gemm.packed_size(d.S, d.K), [&](int64_t m, int64_t b, Heads group, T* packed) {
+          const int64_t mb = m * d.B + b;
+          for (int64_t h = group.begin; h < group.end; ++h) {
+            if (d.leads(h)) {
+              gemm.pack({values + d.k_at(mb, d.group(h)), d.G * d.K, 1}, d.S, d.K, packed);
+            }
+            gemm.run({pattern + d.p_at(mb, h), d.S, 1},
+                     d.T,
+                     d.S,
+                     d.K,
+                     packed,
+                     out + d.q_at(mb, h),
+                     d.H * d.K,
+                     false);
+          }
+        });
   });
 }
 
@@ -308,9 +322,9 @@ void attention_mix_vjp(const Context& ctx,
     T* dvalues = dv.wanted() ? dv.t.as<T>() : nullptr;
     const int64_t width = d.H * d.K, value_width = d.G * d.K;
     const int64_t packed_size = std::max(gemm.packed_size(d.K, d.S), gemm.packed_size(d.T, d.K));
-    each_sequence<T>(ctx, d, packed_size, [&](int64_t m, int64_t b, T* packed) {
+    each_group<T>(ctx, d, packed_size, [&](int64_t m, int64_t b, Heads group, T* packed) {
       const int64_t mb = m * d.B + b;
-      for (int64_t h = 0; h < d.H; ++h) {
+      for (int64_t h = group.begin; h < group.end; ++h) {
         const int64_t at = d.p_at(mb, h), o_at = d.q_at(mb, h), v_at = d.k_at(mb, d.group(h));
         if (dpattern) {
           gemm.pack({values + v_at, 1, value_width}, d.K, d.S, packed);
