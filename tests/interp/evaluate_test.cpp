@@ -5,6 +5,7 @@
 
 #include "data/tasks.h"
 #include "interp/planted.h"
+#include "kernels/cpu/isa.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 #include "models/train/watchdog.h"
 
@@ -129,6 +130,43 @@ TEST(Evaluate, IntervalsOfSomeModelsLeaveTheOthersOut) {
   EXPECT_LE(one.low, c.accuracy[1][0]);
   EXPECT_GE(one.high, c.accuracy[1][0]);
   EXPECT_THROW(score_intervals(c.scores, {3}, false), Error);
+}
+
+/// Taps need the whole pack at once; without them groups of few sequences run apart. The same bits.
+TEST(Evaluate, TheWholePackAtOnceGivesTheBitsOfGroups) {
+  const Dataset data = planted_data(41);
+  const auto model = random_looped(data.task(), {1, 2, 3});
+  EvaluateOptions o;
+  o.depths = {1, 3};
+  const Taps none;
+  o.taps = &none;
+  const DepthCurves whole = evaluate(*model, data, o);
+  o.taps = nullptr;
+  for (const RunOptions run : {RunOptions{1, 1}, RunOptions{64, 2}, RunOptions{7, 4}}) {
+    o.run = run;
+    const DepthCurves groups = evaluate(*model, data, o);
+    EXPECT_EQ(groups.scores.right, whole.scores.right);
+    EXPECT_EQ(groups.scores.residual, whole.scores.residual);
+    EXPECT_EQ(groups.scores.answers, whole.scores.answers);
+  }
+}
+
+TEST(Evaluate, TheReferenceKernelsGiveTheSameCurves) {
+  const Dataset data = planted_data(40);
+  const auto model = random_looped(data.task(), {1, 2, 3});
+  EvaluateOptions o;
+  o.depths = {1, 8};
+  const DepthCurves fast = evaluate(*model, data, o);
+  const cpu::Isa best = cpu::isa();
+  cpu::use_isa(cpu::Isa::portable);
+  const DepthCurves plain = evaluate(*model, data, o);
+  cpu::use_isa(best);
+  for (size_t m = 0; m < 3; ++m) {
+    for (size_t d = 0; d < 2; ++d) {
+      EXPECT_NEAR(plain.residual[m][d], fast.residual[m][d], 1e-4 * fast.residual[m][d] + 1e-6);
+      EXPECT_NEAR(plain.accuracy[m][d], fast.accuracy[m][d], 0.01);
+    }
+  }
 }
 
 TEST(EvaluateHalting, ARuleThatNeverFiresEqualsTheFullDepth) {
