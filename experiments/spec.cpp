@@ -52,8 +52,8 @@ const Dataset& Workbench::train_set() {
 
 const Dataset& Workbench::test_set() {
   if (!test_) {
-    test_ =
-        std::make_unique<Dataset>(task_, Split::test, spec_.data.seed, spec_.data.test_size, true);
+    test_ = std::make_unique<Dataset>(
+        task_, spec_.data.measured(), spec_.data.seed, spec_.data.test_size, true);
   }
   return *test_;
 }

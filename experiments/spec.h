@@ -18,6 +18,9 @@ struct DataSettings {
   int train_size = 20000;
   int test_size = 1024;
   int seed = 0;
+  std::string split = "test";
+
+  Split measured() const { return split == "ood" ? Split::ood : Split::test; }
 
   template <class V>
   void fields(V& v) {
@@ -36,6 +39,11 @@ struct DataSettings {
       seed,
       "seed of the generated sets; the models' seeds do not change the data",
       range(0, 2147483647));
+    v("split",
+      split,
+      "what measurements read: held-out problems like those of training, or out-of-distribution "
+      "ones",
+      one_of({"test", "ood"}));
   }
 };
 

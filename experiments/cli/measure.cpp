@@ -74,10 +74,13 @@ int eval(const Arguments& a) {
              trained.vocab,
              " and ",
              trained.answers);
-    other = std::make_unique<Dataset>(task, Split::test, keys.data.seed, keys.data.test_size, true);
+    const bool ood = keys.data.measured() == Split::ood;
+    const std::string& file = ood ? keys.data.options.ood_file : keys.data.options.file;
+    other = std::make_unique<Dataset>(
+        task, keys.data.measured(), keys.data.seed, keys.data.test_size, true);
     what.data = other.get();
-    what.label =
-        "held-out examples of " + (keys.data.options.file.empty() ? name : keys.data.options.file);
+    what.label = (ood ? "out-of-distribution examples of " : "held-out examples of ") +
+                 (file.empty() ? name : file);
   }
   measure_depth(run, what);
   const Dataset& shown = other ? *other : run.bench.test_set();
