@@ -13,6 +13,7 @@
 #include "core/check.h"
 #include "data/safetensors_text.h"
 #include "data/temp_folder.h"
+#include "sanitizers.h"
 
 namespace sv {
 namespace {
@@ -138,11 +139,7 @@ TEST(Safetensors, EveryTruncationIsRefused) {
   }
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr double kRefusalLimit = 1000;  // milliseconds; sanitizers slow the parser down tenfold
-#else
-constexpr double kRefusalLimit = 50;
-#endif
+constexpr double kRefusalLimit = kSanitized ? 1000 : 50;  // ms; sanitizers slow parsing tenfold
 
 // The best of three, so that another process on the machine does not count.
 double milliseconds_to_refuse(const std::vector<std::byte>& bytes) {
