@@ -13,7 +13,6 @@
 #include "core/check.h"
 #include "data/safetensors_text.h"
 #include "data/temp_folder.h"
-#include "sanitizers.h"
 
 namespace sv {
 namespace {
@@ -139,7 +138,7 @@ TEST(Safetensors, EveryTruncationIsRefused) {
   }
 }
 
-constexpr double kRefusalLimit = kSanitized ? 1000 : 50;  // ms; sanitizers slow parsing tenfold
+constexpr double kRefusalLimit = SV_REFUSAL_MS;  // milliseconds
 
 // The best of three, so that another process on the machine does not count.
 double milliseconds_to_refuse(const std::vector<std::byte>& bytes) {
