@@ -5,11 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string>
 #include <tuple>
 #include <vector>
 
+#include "core/check.h"
 #include "core/rng.h"
+#include "kernels/cpu/isa.h"
 
 namespace sv::cpu {
 namespace {
@@ -214,6 +219,36 @@ TYPED_TEST(Gemms, PanelsPackedOneByOneAreThePanelsPackedAtOnce) {
 TEST(Isa, TheOneInUseIsThere) {
   EXPECT_TRUE(has_isa(Isa::portable));
   EXPECT_TRUE(has_isa(isa()));
+}
+
+/// In a process of its own, since a process chooses once.
+void exit_with_choice(const char* asked, Isa want) {
+  setenv("SV_ISA", asked, 1);
+  std::exit(isa() == want ? 0 : 1);
+}
+
+TEST(IsaChoice, IsTheBestOfTheMachineUpToTheOneAskedFor) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  Isa best = Isa::portable;
+  for (const Isa set : sets()) {
+    best = set;
+    const std::string name(isa_name(set));
+    EXPECT_EXIT(exit_with_choice(name.c_str(), set), testing::ExitedWithCode(0), "") << name;
+  }
+  EXPECT_EXIT(exit_with_choice("", best), testing::ExitedWithCode(0), "");
+}
+
+TEST(IsaChoice, AnUnknownNameIsRefusedWithTheKnownOnes) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto ask = [] {
+    try {
+      exit_with_choice("avx3", Isa::portable);
+    } catch (const Error& e) {
+      std::fputs(e.what(), stderr);
+      std::exit(7);
+    }
+  };
+  EXPECT_EXIT(ask(), testing::ExitedWithCode(7), "SV_ISA=avx3, known are portable, avx2, avx512");
 }
 
 }  // namespace

@@ -96,6 +96,22 @@ TEST(SavedCheckpoint, ReplacesItsPredecessor) {
   EXPECT_FALSE(std::filesystem::exists(folder / "checkpoint-00000005.safetensors"));
 }
 
+/// What a kill between publishing and removing leaves behind.
+TEST(StaleCheckpoints, AreRemovedAndThePublishedOneStays) {
+  const TempFolder folder;
+  Training run(small_case(), kSeeds);
+  save(folder.path(), run, 5);
+  const std::string old = folder / "checkpoint-00000005.safetensors";
+  std::filesystem::copy_file(old, folder / "kept");
+  save(folder.path(), run, 10);
+  std::filesystem::rename(folder / "kept", old);
+  std::ofstream(folder / "checkpoints-of-another-kind") << "not ours";
+  remove_stale_checkpoints(folder.path());
+  EXPECT_FALSE(std::filesystem::exists(old));
+  EXPECT_TRUE(std::filesystem::exists(folder / "checkpoints-of-another-kind"));
+  EXPECT_EQ(load(*newest_checkpoint(folder.path()), run).step, 10);
+}
+
 /// A saved checkpoint that can be published again with changes.
 class ChangedCheckpoint : public testing::Test {
  protected:
