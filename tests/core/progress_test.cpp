@@ -60,7 +60,6 @@ TEST(Progress, RedrawsATerminalAtMostTenTimesASecond) {
 TEST(Progress, WritesAPlainLineEveryTenSeconds) {
   Screen s;
   Progress p("train", 100, "steps", s.output(false));
-  std::string lines;
   for (int step = 1; step <= 35; ++step) {
     s.now += 1;
     p.update(step);

@@ -236,7 +236,7 @@ int evaluate(const std::vector<std::string>& words,
              size_t* at,
              std::vector<int>* values,
              int* height) {
-  const std::string word = words[(*at)++];
+  const std::string& word = words[(*at)++];
   *height = 0;
   if (word.size() == 1) {
     return word[0] - '0';

@@ -116,9 +116,9 @@ json fake_example(const FakeRun& run, const json& depths, int id, int seed) {
     for (int t = 0; t < positions; ++t) {
       const double p =
           share(logistic(0.9 * (depth.get<double>() - 2.5 - 2.5 * noise(t, id, seed))) * 0.98);
-      const bool right = p > 0.45 || targets[t] == "";
-      const std::string truth =
-          targets[t] == "" ? tokens[t].get<std::string>() : targets[t].get<std::string>();
+      const auto target = targets[t].get<std::string>();
+      const bool right = p > 0.45 || target.empty();
+      const std::string truth = target.empty() ? tokens[t].get<std::string>() : target;
       texts.push_back(right ? truth : std::to_string((t + 3) % run.cols + 1));
       ps.push_back(right ? std::max(p, 0.4) : 0.25 + 0.3 * p);
       rights.push_back(right ? 1 : 0);
