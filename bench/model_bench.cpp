@@ -1,20 +1,19 @@
-// Speed of whole training steps and of inference through the loop, at the shapes of bench/shapes.h,
-// as GFLOP/s and as a share of the multiply-add peak measured in this process.
+// Speed of whole training steps and of inference through the loop, at the shapes of
+// timing/shapes.h, as GFLOP/s and as a share of the multiply-add peak measured in this process.
 //
 //   SV_ISA=avx2 model_bench --benchmark_filter=train/R1
 #include <benchmark/benchmark.h>
 
-#include "bench/machine.h"
-#include "bench/shapes.h"
+#include "experiments/timing/model_timing.h"
 #include "interp/run.h"
 #include "kernels/cpu/isa.h"
-#include "models/train/trainer.h"
+#include "kernels/cpu/machine.h"
 
 namespace sv::bench {
 namespace {
 
 double peak(int threads) {
-  static const double one = fma_peak(1), two = fma_peak(2);
+  static const double one = cpu::fma_peak(1), two = cpu::fma_peak(2);
   return threads == 1 ? one : two * threads / 2;
 }
 
@@ -25,44 +24,29 @@ void report(benchmark::State& state, double flop, int threads) {
       Counter(flop / (peak(threads) * 1e9), Counter::kIsIterationInvariantRate);
 }
 
-/// Forward and backward count three times the forward FLOP.
 void train(benchmark::State& state, const Shape& s, int seeds, int batch, int threads) {
-  const auto model = model_of(s, seeds);
-  const Dataset data(task_of(s), Split::train, 0, 2000, false);
-  TrainSettings settings;
-  settings.batch = batch;
-  Trainer trainer(*model, data, settings, Depth::fixed(kLoops), threads);
-  int64_t step = 0;
-  trainer.step(step++);
+  TrainTiming timing(s, seeds, batch, kLoops, threads);
+  timing.step();
   for ([[maybe_unused]] auto _ : state) {
-    trainer.step(step++);
+    timing.step();
   }
-  report(state, 3.0 * seeds * batch * s.tokens * kLoops * flops(s), threads);
+  report(state, timing.flop(), threads);
 }
 
-/// One iteration of `batch` sequences: a run of 64 iterations, divided.
+/// One iteration of `batch` sequences: a run of kIterations, divided.
 void infer(benchmark::State& state, const Shape& s, int batch, int threads) {
-  constexpr int kIterations = 64;
-  const auto model = model_of(s, 1);
-  const Dataset data(task_of(s), Split::test, 0, batch, false);
+  LoopTiming timing(s, 1, batch, kIterations, threads);
   for ([[maybe_unused]] auto _ : state) {
-    for_each_group(
-        *model, data, batch, {.batch = 64, .threads = threads}, false, [&](const GroupRun& g) {
-          Plan plan;
-          plan.depth = Depth::fixed(kIterations);
-          Trajectory out;
-          g.unroll(*model, plan, out);
-        });
+    timing.run();
   }
   state.counters["per_iteration"] = benchmark::Counter(
       kIterations, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
-  report(state, 1.0 * batch * s.tokens * kIterations * flops(s), threads);
+  report(state, timing.flop(), threads);
 }
 
 /// The same runs with taps: at one site of every update, at all sites, and a write at one position.
 /// Against "none" they say what looking costs.
 void taps(benchmark::State& state, const Shape& s, const std::string& what) {
-  constexpr int kIterations = 64;
   const auto model = model_of(s, 1);
   const Dataset data(task_of(s), Split::test, 0, s.batch, false);
   Arena arena;
@@ -136,9 +120,9 @@ int main(int argc, char** argv) {
     return 2;
   }
   benchmark::AddCustomContext("isa", std::string(sv::cpu::isa_name(sv::cpu::isa())));
-  benchmark::AddCustomContext("fma_peak_1", std::to_string(sv::bench::fma_peak(1)));
-  benchmark::AddCustomContext("fma_peak_2", std::to_string(sv::bench::fma_peak(2)));
-  benchmark::AddCustomContext("stream_2", std::to_string(sv::bench::stream_bandwidth(2)));
+  benchmark::AddCustomContext("fma_peak_1", std::to_string(sv::cpu::fma_peak(1)));
+  benchmark::AddCustomContext("fma_peak_2", std::to_string(sv::cpu::fma_peak(2)));
+  benchmark::AddCustomContext("stream_2", std::to_string(sv::cpu::stream_bandwidth(2)));
   sv::bench::register_all();
   benchmark::RunSpecifiedBenchmarks();
   return 0;

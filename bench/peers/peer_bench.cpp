@@ -1,4 +1,4 @@
-// Our side of bench/peers/pytorch_peer.py: makes a model of bench/shapes.h, hands over its weights
+// Our side of bench/peers/pytorch_peer.py: makes a model of timing/shapes.h, hands over its weights
 // and a batch with what we compute from them, and then times steps on request. One command a line
 // on standard input, one answer a line:
 //
@@ -14,8 +14,8 @@
 #include <iostream>
 #include <sstream>
 
-#include "bench/shapes.h"
 #include "data/io/safetensors.h"
+#include "experiments/timing/shapes.h"
 #include "interp/run.h"
 #include "models/train/trainer.h"
 

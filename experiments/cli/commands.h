@@ -8,8 +8,9 @@ namespace sv::cli {
 struct Arguments {
   std::vector<std::string> argv;  // as given
   std::string command;
-  std::string target;                  // RUN folder, or what is listed or described
+  std::string target;                  // RUN folder, or what is listed, described or timed
   std::string config;                  // TOML file of `train`
+  std::vector<std::string> files;      // further words of a command that compares files
   std::vector<std::string> overrides;  // key=value
   std::string out;                     // folder or file to write
   int seeds = 0;                       // --seeds N: seeds 0 .. N-1; 0 = as set
@@ -18,6 +19,7 @@ struct Arguments {
   bool reference = false;  // the portable kernels
   bool quick = false;  // demo
   bool full = false;   // demo
+  double limit = 10;   // bench compare: percent slower that counts as a failure
 };
 
 int list(const Arguments&);
@@ -32,6 +34,7 @@ int patch(const Arguments&);
 int dynamics(const Arguments&);
 int report(const Arguments&);
 int demo(const Arguments&);
+int bench(const Arguments&);
 
 /// Threads to use: --threads, or all cores of this process.
 int thread_count(const Arguments&);

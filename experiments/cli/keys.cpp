@@ -1,8 +1,31 @@
 #include "experiments/cli/keys.h"
 
+#include <fmt/format.h>
+
 #include "experiments/config.h"
+#include "kernels/ops/sized_case.h"
 
 namespace sv::cli {
+
+namespace {
+
+std::string bench_help() {
+  std::string text =
+      "  bench OP [key=value ...]        time an op and its VJP beside what the machine can do\n"
+      "  bench iteration|train [...]     time one iteration of the loop, or a whole training step\n"
+      "  bench roofline [--out FOLDER]   time every op at the demo's shape; `subvocal report` "
+      "draws\n"
+      "  bench compare A.json B.json     ratios of two Google Benchmark files; exit 1 where "
+      "slower\n"
+      "ops and the dimensions they read:\n";
+  for (const cases::SizedOp& op : cases::sized_ops()) {
+    text += fmt::format("  {:<18} {} [{}]\n", op.op, op.what, fmt::join(op.reads, " "));
+  }
+  return text + "keys of an op:\n" + settings_help<OpKeys>() + "keys of iteration and train:\n" +
+         settings_help<ModelKeys>();
+}
+
+}  // namespace
 
 std::string keys_help(const std::string& command) {
   if (command == "train" || command == "demo" || command == "list") {
@@ -25,6 +48,9 @@ std::string keys_help(const std::string& command) {
   }
   if (command == "dynamics") {
     return "keys:\n" + settings_help<DynamicsKeys>();
+  }
+  if (command == "bench") {
+    return bench_help();
   }
   return "";
 }

@@ -141,6 +141,46 @@ struct DynamicsKeys {
   }
 };
 
+/// Shape of a timed op (kernels/ops/sized_case.h); the defaults are the demo's.
+struct OpKeys {
+  int M = 5, B = 64, T = 36, d = 48, out = 48, heads = 4, hidden = 128, vocab = 10;
+  std::string dtype = "f32";
+
+  template <class V>
+  void fields(V& v) {
+    v("M", M, "models in the pack", range(1, 65536));
+    v("B", B, "sequences", range(1, 65536));
+    v("T", T, "positions", range(1, 65536));
+    v("d", d, "D, width", range(1, 65536));
+    v("out", out, "columns of matmul's result, rows of adamw's matrix", range(1, 65536));
+    v("heads", heads, "H, attention heads; divides d", range(1, 65536));
+    v("hidden", hidden, "F, hidden width of the MLP", range(1, 65536));
+    v("vocab", vocab, "V, symbols", range(1, 65536));
+    v("dtype", dtype, "element type", one_of({"f32", "f64"}));
+  }
+};
+
+/// Shape of a timed model.
+struct ModelKeys {
+  int M = 5, B = 64, T = 36, d = 48, layers = 1, hidden = 128, heads = 4;
+  int loops = 0;
+
+  template <class V>
+  void fields(V& v) {
+    v("M", M, "models in the pack", range(1, 1024));
+    v("B", B, "sequences", range(1, 4096));
+    v("T", T, "positions; enough for B different sequences", range(16, 1024));
+    v("d", d, "D, width", range(2, 4096));
+    v("layers", layers, "L, blocks per update", range(1, 64));
+    v("hidden", hidden, "F, hidden width of the MLP", range(1, 65536));
+    v("heads", heads, "H, attention heads; divides d", range(1, 256));
+    v("loops",
+      loops,
+      "iterations of a step or of the run that is divided; 0 = 8 for train, 64 for iteration",
+      range(0, 65536));
+  }
+};
+
 /// Table of the keys of a command, or an empty text.
 std::string keys_help(const std::string& command);
 

@@ -48,6 +48,12 @@ constexpr Command kCommands[] = {
     {"patch", "activation patching between a run and its counterfactual", "RUN", true, true, patch},
     {"dynamics", "residuals and trajectories of the state", "RUN", true, true, dynamics},
     {"report", "one HTML file from a run folder's results", "RUN", true, false, report},
+    {"bench",
+     "time an op, the loop or a training step; compare two results",
+     "OP | iteration | train | roofline | compare A.json B.json",
+     false,
+     true,
+     bench},
     {"demo", "train, measure and report in one go", nullptr, false, true, demo},
 };
 
@@ -59,6 +65,8 @@ void sort_positionals(const Command& command, const std::vector<std::string>& wo
       a.overrides.push_back(word);
     } else if (command.target != nullptr && a.target.empty()) {
       a.target = word;
+    } else if (a.target == "compare" && std::string(command.name) == "bench") {
+      a.files.push_back(word);
     } else {
       fail("'",
            word,
@@ -99,7 +107,9 @@ int run(int argc, char** argv) {
                         : "key=value ...")
         ->type_name("");
     sub->add_option(
-        "--out", a.out, "run folder (train, demo), output file (report) or folder (collect)");
+        "--out",
+        a.out,
+        "run folder (train, demo), output file (report) or folder (collect, bench roofline)");
     sub->add_option("--seeds", a.seeds, "seeds 0 .. N-1")->check(CLI::Range(1, 1024));
     sub->add_option("--threads", a.threads, "threads; 0 = all cores; bits do not depend on it")
         ->check(CLI::Range(0, 256));
@@ -110,6 +120,10 @@ int run(int argc, char** argv) {
     if (std::string(c.name) == "demo") {
       sub->add_flag("--quick", a.quick, "4x4 Sudoku, within a minute");
       sub->add_flag("--full", a.full, "width 64 instead of 48");
+    }
+    if (std::string(c.name) == "bench") {
+      sub->add_option("--limit", a.limit, "compare: percent slower that is a failure (10)")
+          ->check(CLI::Range(0.0, 1e6));
     }
     sub->footer([name = std::string(c.name)] { return keys_help(name); });
     sub->callback([&chosen, &c] { chosen = &c; });

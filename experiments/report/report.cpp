@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "data/io/files.h"
+#include "experiments/report/bench_check.h"
 #include "experiments/report/findings_check.h"
 #include "experiments/report/page.h"
 #include "experiments/report/run_files.h"
@@ -40,19 +41,25 @@ std::string script_safe(const json& value) {
   return out;
 }
 
-/// What the figures get: {run_folder, findings, training, run}; a file that is not there is null.
+/// What the figures get: {run_folder, findings, training, run, bench}; a file that is not there is
+/// null.
 json gather(const std::string& run_folder) {
   if (!fs::is_directory(run_folder)) {
     fail(run_folder, ": is not a folder; a report is rendered from a run folder");
   }
   const auto path = [&](const char* name) { return (fs::path(run_folder) / name).string(); };
   const auto there = [&](const char* name) { return fs::exists(path(name)); };
-  if (!there("findings.json") && !there("metrics.jsonl") && !there("run.json")) {
+  if (!there("findings.json") && !there("metrics.jsonl") && !there("run.json") &&
+      !there("bench.json")) {
     fail(run_folder,
-         ": is not a run folder: it holds none of findings.json, metrics.jsonl, run.json");
+         ": is not a run folder: it holds none of findings.json, metrics.jsonl, run.json, "
+         "bench.json");
   }
-  json data = {
-      {"run_folder", run_folder}, {"findings", nullptr}, {"training", nullptr}, {"run", nullptr}};
+  json data = {{"run_folder", run_folder},
+               {"findings", nullptr},
+               {"training", nullptr},
+               {"run", nullptr},
+               {"bench", nullptr}};
   if (there("findings.json")) {
     data["findings"] = report::read_object(path("findings.json"));
     report::check_findings(data["findings"], path("findings.json"));
@@ -62,6 +69,10 @@ json gather(const std::string& run_folder) {
   }
   if (there("run.json")) {
     data["run"] = report::read_object(path("run.json"));
+  }
+  if (there("bench.json")) {
+    data["bench"] = report::read_object(path("bench.json"));
+    report::check_bench(data["bench"], path("bench.json"));
   }
   return data;
 }

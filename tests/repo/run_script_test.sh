@@ -23,6 +23,11 @@ expect 2 "no verb 'tset'" sh "$run" tset
 expect 2 "not '--fast'" sh "$run" demo --fast
 expect 2 'one of --quick and --full' sh "$run" demo --quick --full
 expect 2 "no build preset 'cuba'" sh "$run" build cuba
+expect 2 'needs a Python' sh "$run" bench --peers
+expect 2 'stands alone' sh "$run" bench --quick --peers python3
+expect 2 'bench writes json' sh "$run" bench --benchmark_out_format=csv
+expect 3 "no Python 'no-such-python'" sh "$run" bench --peers no-such-python
+expect 3 "'false' cannot import torch" sh "$run" bench --peers false
 expect 3 'no CUDA kernels yet' sh "$run" gpu-check
 
 # A system that has no package installed: the list is printed, nothing is installed, exit 3.
@@ -37,4 +42,15 @@ if [ -e "$folder/called" ]; then
   echo 'FAILED: apt-get was called in spite of --no-install'
   failed=1
 fi
+
+# The outputs of several programs become one file that `subvocal bench compare` reads.
+printf '{"context": {"executable": "b/x_bench"}, "benchmarks": [{"name": "x"}]}' >"$folder/x.json"
+printf '{"context": {"executable": "b/y_bench"}, "benchmarks": [{"name": "y"}]}' >"$folder/y.json"
+: >"$folder/none.json"
+merge=$(dirname "$run")/bench/merge.py
+python3 "$merge" "$folder/all.json" "$folder/x.json" "$folder/none.json" "$folder/y.json" || failed=1
+expect 0 "x y x_bench y_bench" python3 -c '
+import json, sys
+all = json.load(open(sys.argv[1]))
+print(*[b["name"] for b in all["benchmarks"]], *all["context"])' "$folder/all.json"
 exit $failed

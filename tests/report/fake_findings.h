@@ -16,6 +16,9 @@ struct FakeRun {
 /// A findings document with every part the contract knows.
 nlohmann::json fake_findings(const FakeRun& run);
 
+/// A bench.json of three marks, one of them a copy.
+nlohmann::json fake_bench();
+
 /// metrics.jsonl of `seeds` looped seeds and one control.
 std::string fake_metrics(const FakeRun& run, int steps = 600);
 

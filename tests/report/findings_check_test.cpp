@@ -1,9 +1,10 @@
-// The contract of findings.json: what breaks it is named by file and path.
+// The contracts of findings.json and bench.json: what breaks it is named by file and path.
 #include "experiments/report/findings_check.h"
 
 #include <gtest/gtest.h>
 
 #include "core/check.h"
+#include "experiments/report/bench_check.h"
 #include "report/fake_findings.h"
 
 namespace sv::report_testing {
@@ -17,14 +18,19 @@ struct Broken {
   const char* message;  // what the error must say
 };
 
-std::string message_of(const json& findings) {
+template <class Check>
+std::string error_of(Check check) {
   try {
-    report::check_findings(findings, "run/findings.json");
+    check();
   } catch (const Error& error) {
     EXPECT_EQ(static_cast<int>(error.exit), static_cast<int>(Exit::input));
     return error.what();
   }
   return "";
+}
+
+std::string message_of(const json& findings) {
+  return error_of([&] { report::check_findings(findings, "run/findings.json"); });
 }
 
 TEST(FindingsCheck, AcceptsTheWholeContract) {
@@ -84,6 +90,35 @@ TEST(FindingsCheck, NamesThePlaceOfEveryBreak) {
     const std::string message = message_of(findings);
     EXPECT_NE(message.find("run/findings.json: "), std::string::npos)
         << broken.pointer << ": " << message;
+    EXPECT_NE(message.find(broken.message), std::string::npos) << broken.pointer << ": " << message;
+  }
+}
+
+TEST(BenchCheck, AcceptsTheContractAndNamesThePlaceOfEveryBreak) {
+  const auto bench_message = [](const json& bench) {
+    return error_of([&] { report::check_bench(bench, "run/bench.json"); });
+  };
+  EXPECT_EQ(bench_message(fake_bench()), "");
+  const std::vector<Broken> cases = {
+      {"/schema", 2, "schema is 2"},
+      {"/shape", 3, "shape must be a string"},
+      {"/threads", nullptr, "lacks 'threads'"},
+      {"/gflops", 0, "gflops must be above zero"},
+      {"/gbs", "fast", "gbs must be a number"},
+      {"/marks", json::array(), "marks is empty"},
+      {"/marks/0/name", 1, "marks[0].name must be a string"},
+      {"/marks/1/flops", -1, "marks[1].flops must not be negative"},
+      {"/marks/1/bytes", 0, "marks[1].bytes must be above zero"},
+      {"/marks/2/seconds", 0, "marks[2].seconds must be above zero"},
+      {"/marks/2/quartiles", {1}, "marks[2].quartiles has 1 entries"},
+      {"/marks/2/quartiles/1", "x", "marks[2].quartiles[1] must be a number"},
+      {"/marks/0/repetitions", nullptr, "marks[0] lacks 'repetitions'"},
+  };
+  for (const Broken& broken : cases) {
+    json bench = fake_bench();
+    bench[json::json_pointer(broken.pointer)] = broken.value;
+    const std::string message = bench_message(bench);
+    EXPECT_NE(message.find("run/bench.json: "), std::string::npos) << message;
     EXPECT_NE(message.find(broken.message), std::string::npos) << broken.pointer << ": " << message;
   }
 }

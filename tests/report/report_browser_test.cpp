@@ -122,6 +122,39 @@ TEST_F(ReportInBrowser, MissingNumbersLeaveHolesNotFailures) {
   EXPECT_NE(page.dom.find("training-set size not recorded"), std::string::npos);
 }
 
+TEST_F(ReportInBrowser, AFolderOfTimesHasTheRooflineAndMissesNothingElse) {
+  const std::string folder = fresh_folder("roofline");
+  write_text(folder + "/bench.json", fake_bench().dump());
+  write_text(folder + "/run.json", R"({"program": "subvocal"})");
+  const PageVisit page = open(folder);
+  expect_clean(page);
+  EXPECT_EQ(figure_marks(page, "roofline"), std::vector<int>{2 + 3});  // two limits, three marks
+  for (const char* text : {">matmul</text>",
+                           ">concat</text>",
+                           ">training step</text>",
+                           "memory: 20 GB/s",
+                           "multiply-adds: 160 GFLOP/s",
+                           "matmul: 53 GFLOP/s, 33.1 % of the limit",
+                           "concat: 44.0 % of the limit"}) {
+    EXPECT_EQ(count(page.dom, text), 1u) << text;
+  }
+  EXPECT_EQ(count(page.dom, "class=\"missing\""), 0u);
+  EXPECT_EQ(count(page.dom, "class=\"stamp\""), 0u);
+}
+
+TEST_F(ReportInBrowser, ARunWithTimesDrawsThemBesideItsFindings) {
+  const std::string folder = write_run("both", FakeRun{});
+  json bench = fake_bench();
+  const std::string evil = "</script><script>document.documentElement.dataset.owned=1</script>";
+  bench["marks"][0]["name"] = bench["shape"] = evil;
+  write_text(folder + "/bench.json", bench.dump());
+  const PageVisit page = open(folder);
+  expect_clean(page);
+  EXPECT_EQ(figure_marks(page, "roofline").size(), 1u);
+  EXPECT_EQ(figure_marks(page, "depth_curves").size(), 1u);
+  EXPECT_EQ(root_attribute(page, "data-owned"), "");
+}
+
 TEST_F(ReportInBrowser, HostileTextStaysText) {
   const std::string evil =
       "</script><script>document.documentElement.dataset.owned=1</script><img src=x "

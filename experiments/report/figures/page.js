@@ -12,9 +12,10 @@ SV.context = function (data) {
 SV.head = function (data, context) {
   const head = document.getElementById("head");
   const task = context.task || {};
-  const title = context.title || "Run " + data.run_folder;
+  const title = context.title || (SV.onlyBench(data) ? "Speed" : "Run " + data.run_folder);
   document.title = title;
   head.append(SV.el("h1", {}, title), SV.el("p", {class: "lead"}, SV.el("code", {}, data.run_folder)));
+  if (SV.onlyBench(data)) return;
   if (context.exploratory || context.seeds.length < SV.kClaimSeeds) {
     head.append(SV.el("p", {}, SV.el("span", {class: "stamp"}, "exploratory"), " " + SV.plural(context.seeds.length, "seed") +
       "; a claim needs at least " + SV.kClaimSeeds + "."));
@@ -37,6 +38,13 @@ SV.intervalText = function (line) {
 
 // Each section: [id, heading, what one looks for there, draw(section)].
 SV.sections = function (data, context) {
+  const speed = ["speed", "Speed", "How near do the kernels come to what the machine can do?", data.bench ? (s) => SV.guard(s, () => SV.roofline(s, data.bench)) : null];
+  const origin = ["origin", "Where the numbers come from", null, (s) => {
+    if (((data.findings || {}).timing || []).length) SV.timing(s, data.findings.timing);
+    SV.provenance(s, data.run);
+  }];
+  // A folder of `subvocal bench` holds no model: nothing else is missing there.
+  if (SV.onlyBench(data)) return [speed, origin];
   const f = data.findings || {};
   const run = data.run_folder;
   const dynamics = f.dynamics || {};
@@ -56,12 +64,11 @@ SV.sections = function (data, context) {
       (s) => f.patch.forEach((patch) => SV.guard(s, () => SV.patch_map(s, patch, context))))],
     ["dynamics", "How the state moves", "Does it settle, circle or drift?", (s) => SV.dynamicsSection(s, dynamics, run, context)],
     ["tables", "Further results", null, (f.tables || []).length ? (s) => f.tables.forEach((t) => SV.guard(s, () => SV.resultTable(s, t, context))) : null],
-    ["origin", "Where the numbers come from", null, (s) => {
-      if ((f.timing || []).length) SV.timing(s, f.timing);
-      SV.provenance(s, data.run);
-    }],
+    speed, origin,
   ].filter((section) => section[3]);
 };
+
+SV.onlyBench = (data) => data.bench && !data.findings && !data.training;
 
 SV.dynamicsSection = function (section, dynamics, run, context) {
   const command = "subvocal dynamics " + run;

@@ -27,6 +27,22 @@ inline Case elementwise_case(const std::string& name,
   return c;
 }
 
+inline Case add_case(const std::string& name, int64_t M, int64_t N, int64_t D) {
+  Case c = elementwise_case(name, M, N, D, [](double a, double b) { return a + b; });
+  c.run = [](const Context& ctx, const Tensors& in, const Tensors& out) {
+    ops::add(ctx, in[0], in[1], out[0]);
+  };
+  c.vjp = [](const Context& ctx,
+             const Tensors&,
+             const Tensors&,
+             const Tensors& dout,
+             const Grads& din) {
+    ops::put(ctx, dout[0], din[0]);
+    ops::put(ctx, dout[0], din[1]);
+  };
+  return c;
+}
+
 inline std::vector<Case> elementwise_cases() {
   std::vector<Case> cases;
   cases.reserve(8);  // references to elements are held below
@@ -34,18 +50,7 @@ inline std::vector<Case> elementwise_cases() {
                             std::function<double(double, double)> f) -> Case& {
     return cases.emplace_back(elementwise_case(name, 3, 7, 5, std::move(f)));
   };
-  Case& add = new_case("add", [](double a, double b) { return a + b; });
-  add.run = [](const Context& ctx, const Tensors& in, const Tensors& out) {
-    ops::add(ctx, in[0], in[1], out[0]);
-  };
-  add.vjp = [](const Context& ctx,
-               const Tensors&,
-               const Tensors&,
-               const Tensors& dout,
-               const Grads& din) {
-    ops::put(ctx, dout[0], din[0]);
-    ops::put(ctx, dout[0], din[1]);
-  };
+  cases.push_back(add_case("add", 3, 7, 5));
   Case& mul = new_case("mul", [](double a, double b) { return a * b; });
   mul.run = [](const Context& ctx, const Tensors& in, const Tensors& out) {
     ops::mul(ctx, in[0], in[1], out[0]);
@@ -70,11 +75,7 @@ inline std::vector<Case> elementwise_cases() {
   scale.run = [](const Context& ctx, const Tensors& in, const Tensors& out) {
     ops::scale(ctx, in[0], -0.25, out[0]);
   };
-  Case large =
-      elementwise_case("add M5 N900 D48", 5, 900, 48, [](double a, double b) { return a + b; });
-  large.run = cases[0].run;
-  large.vjp = cases[0].vjp;
-  cases.push_back(std::move(large));
+  cases.push_back(add_case("add M5 N900 D48", 5, 900, 48));
   return cases;
 }
 

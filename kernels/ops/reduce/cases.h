@@ -27,6 +27,7 @@ inline Case mean_positions_case(const std::string& name, const Shape& shape) {
     }
   };
   c.tolerance = {1e-6, 1e-14, "a sum of T terms"};
+  c.flops = 1.0 * shape.numel();
   c.bytes = 4.0 * shape.numel();
   return c;
 }
@@ -74,6 +75,7 @@ inline Case state_case(const std::string& name, const Shape& shape, bool broken)
     }
   };
   c.tolerance = {2e-7, 1e-13, "sums in double, rounded once"};
+  c.flops = (broken ? 2.0 : 7.0) * shape.numel();
   c.bytes = 16.0 * shape.numel();
   return c;
 }

@@ -34,6 +34,7 @@ inline Case sigmoid_xent_case(
     }
   };
   c.tolerance = {1e-6, 1e-13, "each term to a few ulp, summed in double"};
+  c.flops = 30.0 * M * B;
   c.bytes = 12.0 * M * B;
   return c;
 }

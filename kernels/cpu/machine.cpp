@@ -1,7 +1,8 @@
-#include "bench/machine.h"
+#include "kernels/cpu/machine.h"
 
+#ifdef SV_GEMM_X86
 #include <immintrin.h>
-#include <omp.h>
+#endif
 
 #include <algorithm>
 #include <chrono>
@@ -9,7 +10,7 @@
 
 #include "kernels/cpu/isa.h"
 
-namespace sv::bench {
+namespace sv::cpu {
 
 namespace {
 
@@ -22,7 +23,29 @@ double seconds_of(auto&& f) {
 constexpr int kRounds = 2'000'000;
 constexpr int kChains = 12;  // more than latency x ports needs on any current core
 
-/// Chains of dependent fused multiply-adds; returns something that depends on all of them.
+/// Chains of dependent multiply-adds; returns something that depends on all of them. The portable
+/// kernels round product and sum apart, so their limit is that of two instructions.
+float spin_portable(int rounds) {
+  using Four = float __attribute__((vector_size(16)));
+  Four x[kChains];
+  for (int i = 0; i < kChains; ++i) {
+    const float start = static_cast<float>(i) * 0.1F;
+    x[i] = Four{start, start, start, start};
+  }
+  for (int r = 0; r < rounds; ++r) {
+#pragma GCC unroll 12
+    for (int i = 0; i < kChains; ++i) {
+      x[i] = x[i] * 0.999F + 0.001F;
+    }
+  }
+  float sum = 0;
+  for (const Four& chain : x) {
+    sum += chain[0];
+  }
+  return sum;
+}
+
+#ifdef SV_GEMM_X86
 __attribute__((target("avx2,fma"))) float spin_avx2(int rounds) {
   __m256 x[kChains];
   for (int i = 0; i < kChains; ++i) {
@@ -60,23 +83,48 @@ __attribute__((target("avx512f"))) float spin_avx512(int rounds) {
   }
   return sum;
 }
+#endif
 
+struct Spin {
+  float (*run)(int rounds);
+  int lanes;
+};
+
+Spin widest() {
+#ifdef SV_GEMM_X86
+  switch (isa()) {
+    case Isa::avx512:
+      return {spin_avx512, 16};
+    case Isa::avx2:
+      return {spin_avx2, 8};
+    case Isa::portable:
+      break;
+  }
+#endif
+  return {spin_portable, 4};
+}
+
+/// Sums of the threads; kept so that the compiler cannot drop the work.
 volatile float sink;
 
 }  // namespace
 
 double fma_peak(int threads) {
-  const bool wide = cpu::isa() == cpu::Isa::avx512;
-  const auto spin = [&] {
-#pragma omp parallel num_threads(threads)
-    sink = wide ? spin_avx512(kRounds) : spin_avx2(kRounds);
+  const Spin spin = widest();
+  const auto all = [&] {
+    std::vector<float> sums(static_cast<size_t>(threads));
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int t = 0; t < threads; ++t) {
+      sums[static_cast<size_t>(t)] = spin.run(kRounds);
+    }
+    sink = sums[0];
   };
-  spin();
+  all();
   double best = 1e9;
   for (int i = 0; i < 5; ++i) {
-    best = std::min(best, seconds_of(spin));
+    best = std::min(best, seconds_of(all));
   }
-  return 2.0 * kRounds * kChains * (wide ? 16 : 8) * threads / best * 1e-9;
+  return 2.0 * kRounds * kChains * spin.lanes * threads / best * 1e-9;
 }
 
 double stream_bandwidth(int threads) {
@@ -98,4 +146,4 @@ double stream_bandwidth(int threads) {
   return 3.0 * 4 * kCount / best * 1e-9;
 }
 
-}  // namespace sv::bench
+}  // namespace sv::cpu

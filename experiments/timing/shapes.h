@@ -1,5 +1,5 @@
-// The model shapes that are timed, here and by the peers (bench/peers): width d, layers L, tokens
-// T, eight loops.
+// The model shapes that are timed, by `subvocal bench`, by bench/ and by the peers (bench/peers):
+// width d, layers L, tokens T.
 #pragma once
 #include <memory>
 #include <string>
@@ -15,7 +15,8 @@ struct Shape {
   int width, layers, tokens, batch, hidden, heads;
 };
 
-inline constexpr int kLoops = 8;
+inline constexpr int kLoops = 8;        // of the benches and the peers
+inline constexpr int kIterations = 64;  // of a run through the loop: encoding is lost in it
 
 /// R1 to R3 are the reference shapes of the design; P1 to P3 those at which PyTorch was measured
 /// first.
@@ -34,6 +35,13 @@ inline const std::vector<Shape>& shapes() {
 inline double flops(const Shape& s) {
   const double d = s.width;
   return 2.0 * s.layers * (4 * d * d + 3 * d * s.hidden + 2.0 * s.tokens * d);
+}
+
+/// Bytes of one iteration of a batch when weights, state and input are read once and the state is
+/// written once: the least traffic, had the rest stayed in caches.
+inline double iteration_bytes(const Shape& s, int batch) {
+  const double d = s.width;
+  return 4.0 * (s.layers * (4 * d * d + 3 * d * s.hidden) + 3.0 * batch * s.tokens * d);
 }
 
 inline std::shared_ptr<const Task> task_of(const Shape& s) {

@@ -1,0 +1,42 @@
+// A training step and a run through the loop at a shape of shapes.h, ready to be timed.
+#pragma once
+#include "data/dataset.h"
+#include "experiments/timing/shapes.h"
+#include "models/train/trainer.h"
+
+namespace sv::bench {
+
+/// Whole training steps: draw, loop, backward, update. Forward and backward count three times the
+/// FLOP and bytes of the forward pass.
+class TrainTiming {
+ public:
+  TrainTiming(const Shape& shape, int seeds, int batch, int loops, int threads);
+  void step() { trainer_.step(step_++); }
+  double flop() const;
+  double bytes() const;
+
+ private:
+  Shape shape_;
+  int seeds_, batch_, loops_;
+  std::unique_ptr<Reasoner> model_;
+  Dataset data_;
+  Trainer trainer_;
+  int64_t step_ = 0;
+};
+
+/// Runs of `sequences` sequences through `iterations` iterations, nothing kept.
+class LoopTiming {
+ public:
+  LoopTiming(const Shape& shape, int seeds, int sequences, int iterations, int threads);
+  void run();
+  double flop() const;
+  double bytes() const;
+
+ private:
+  Shape shape_;
+  int seeds_, sequences_, iterations_, threads_;
+  std::unique_ptr<Reasoner> model_;
+  Dataset data_;
+};
+
+}  // namespace sv::bench
