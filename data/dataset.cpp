@@ -57,7 +57,13 @@ Dataset::Dataset(
     fail("task ", name, ": a generated split needs a number of examples, got ", count);
   }
   if (available >= 0 && count > available) {
-    fail("task ", name, ": ", count, " examples asked, the split has ", available);
+    fail("task ",
+         name,
+         ": ",
+         count,
+         " examples asked, the split has ",
+         available,
+         "; set data.train_size or data.test_size (0 takes all)");
   }
   const int64_t wanted = count == 0 ? available : count;
   // A generated family that keeps repeating itself is too small for the request.

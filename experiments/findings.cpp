@@ -11,8 +11,28 @@ namespace sv {
 
 using nlohmann::json;
 
+namespace {
+
+/// The folder, if it holds a run whose training has ended (`started` is enough for untrained
+/// models).
+const std::string& require_finished(const std::string& folder, bool started) {
+  namespace fs = std::filesystem;
+  if (!started && fs::exists(folder + "/spec.toml") && !fs::exists(folder + "/model.safetensors")) {
+    fail("training of '", folder, "' has not ended; go on with: subvocal resume ", folder);
+  }
+  if (!fs::exists(folder + "/spec.toml")) {
+    fail("no run in '", folder, "': ", folder, "/spec.toml is missing");
+  }
+  return folder;
+}
+
+}  // namespace
+
 Measured::Measured(const std::string& run_folder, int thread_count, bool fresh)
-    : folder(run_folder), bench(load_run_spec(run_folder)), threads(thread_count) {
+    : folder(require_finished(run_folder, fresh)),
+      lock(run_folder),
+      bench(load_run_spec(run_folder)),
+      threads(thread_count) {
   spec_digest = settings_digest(load_run_spec(run_folder));
   model = fresh ? bench.make_model() : load_run_model(bench, run_folder);
 }

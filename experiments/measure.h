@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/progress.h"
+#include "experiments/lock.h"
 #include "experiments/spec.h"
 #include "interp/run.h"
 
@@ -15,6 +16,7 @@ struct Measured {
   Measured(const std::string& run_folder, int threads, bool untrained = false);
 
   std::string folder;
+  FolderLock lock;  // results are read, changed and written: one measurement of a run at a time
   std::string spec_digest;
   Workbench bench;
   std::unique_ptr<Reasoner> model;

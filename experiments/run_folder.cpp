@@ -148,6 +148,9 @@ RunFolder RunFolder::create(const std::string& path,
                             const std::string& spec_toml,
                             const std::string& spec_digest,
                             Files& files) {
+  if (std::filesystem::exists(path) && !std::filesystem::is_directory(path)) {
+    fail("'", path, "' is a file; a run needs a folder of its own");
+  }
   make_folders(path, files);
   RunFolder run(path, FolderLock(path), files);
   if (const auto found = run_spec_digest(path, files)) {

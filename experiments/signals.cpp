@@ -1,6 +1,7 @@
 #include "experiments/signals.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -24,7 +25,20 @@ extern "C" void on_stop_signal(int number) {
   }
 }
 
+extern "C" void on_quit_signal(int) {
+  constexpr char kText[] = "\nsubvocal: interrupted; earlier results are as they were\n";
+  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, kText, sizeof kText - 1);
+  _exit(static_cast<int>(Exit::interrupted));
+}
+
 }  // namespace
+
+void quit_on_signal() {
+  struct sigaction action {};
+  action.sa_handler = on_quit_signal;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
 
 StopSignals::StopSignals() {
   received = 0;

@@ -19,6 +19,11 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 };
 
+/// For commands with nothing to save: SIGINT and SIGTERM end the process with exit code 4 and a
+/// line that says that earlier results are intact (files are published whole). StopSignals takes
+/// precedence while it lives.
+void quit_on_signal();
+
 /// Whether one of the signals has arrived since the StopSignals began. One atomic load: poll it
 /// every step.
 bool stop_requested();

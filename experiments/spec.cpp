@@ -16,14 +16,14 @@ void Spec::check(Problems& p) const {
     tasks.emplace_back(t.name);
   }
   if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) {
-    p.add("task", "no task '" + task + "'" + did_you_mean(task, tasks));
+    p.add("task", "'" + task + "' is no task" + did_you_mean(task, tasks));
   }
   std::vector<std::string> models;
   for (const ZooEntry& z : zoo()) {
     models.emplace_back(z.name);
   }
   if (std::find(models.begin(), models.end(), model.name) == models.end()) {
-    p.add("model.name", "no model '" + model.name + "'" + did_you_mean(model.name, models));
+    p.add("model.name", "'" + model.name + "' is no model" + did_you_mean(model.name, models));
   }
   if (model.width % model.heads != 0) {
     p.add("model.heads",

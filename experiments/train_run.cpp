@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "data/io/publish.h"
 #include "experiments/config.h"
 #include "experiments/metrics.h"
 #include "experiments/signals.h"
@@ -126,7 +127,10 @@ TrainOutcome train_run(Workbench& bench, RunFolder& run, int threads, ProgressOu
 
 Spec load_run_spec(const std::string& run_folder) {
   const std::string path = run_folder + "/spec.toml";
-  SV_CHECK(std::filesystem::exists(path), "no run in '", run_folder, "': ", path, " is missing");
+  if (!std::filesystem::exists(path)) {
+    fail("no run in '", run_folder, "': ", path, " is missing");
+  }
+  read_published(path);  // throws where the file is not the one the run was made with
   Spec spec;
   load_settings(spec, {path, {}});
   return spec;

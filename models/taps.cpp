@@ -237,11 +237,13 @@ TapSession::TapSession(const Taps& taps,
       const std::string starred = address.phase + (address.phase == "encode" ? "" : ".*") +
                                   (address.block.empty() ? "" : ".block." + address.block) + "." +
                                   address.point + (address.part.empty() ? "" : ":" + address.part);
+      const std::string near = nearest_name(starred, names);
+      // A program's own list of updates is no help to a reader.
+      const std::string& shown = tap.pattern.size() > 40 ? starred : tap.pattern;
       fail("tap '",
-           tap.pattern,
-           "' matches no site of this model; the nearest is '",
-           nearest_name(starred, names),
-           "'");
+           shown,
+           "' matches no site of this model; ",
+           near.empty() ? "`subvocal list sites` shows them" : "the nearest is '" + near + "'");
     }
     bool any = address.phase == "encode";
     for (int r = first_r + 1; r <= last_r && !address.update.empty(); ++r) {

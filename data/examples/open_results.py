@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Opens a results or data-set file of Subvocal: python3 open_results.py runs/demo/results.h5
+"""Opens a results or data-set file of Subvocal: python3 open_results.py runs/demo/depth.h5
 
 Needs h5py; with xarray and h5netcdf it also shows the labelled form.
 """
@@ -8,7 +8,7 @@ import sys
 
 import h5py
 
-path = sys.argv[1] if len(sys.argv) > 1 else "runs/demo/results.h5"
+path = sys.argv[1] if len(sys.argv) > 1 else "runs/demo/depth.h5"
 
 
 def text(value):

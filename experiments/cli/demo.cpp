@@ -39,7 +39,15 @@ Spec demo_spec(const Arguments& a) {
     spec.depth.train = "1..6";
     spec.depth.test = {1, 2, 3, 4, 5, 6, 9, 12, 18, 24, 48};
   }
+  const std::vector<int> wanted = {Depth::parse(spec.depth.train).max,
+                                   4 * Depth::parse(spec.depth.train).max};
   load_settings(spec, {"", a.overrides});
+  for (const int depth : wanted) {
+    const auto& test = spec.depth.test;
+    if (std::find(test.begin(), test.end(), depth) == test.end()) {
+      fail("the demo's closing lines need depth.test to hold ", depth);
+    }
+  }
   return spec;
 }
 

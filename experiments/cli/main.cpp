@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -14,9 +15,11 @@
 #include <fmt/format.h>
 
 #include "core/check.h"
+#include "core/nearest.h"
 #include "experiments/build_info.h"
 #include "experiments/cli/commands.h"
 #include "experiments/cli/keys.h"
+#include "experiments/signals.h"
 #include "kernels/cpu/isa.h"
 
 namespace sv::cli {
@@ -77,11 +80,23 @@ void sort_positionals(const Command& command, const std::vector<std::string>& wo
            command.keys ? " and key=value" : "");
     }
   }
-  SV_CHECK(!command.target_needed || !a.target.empty(),
-           "subvocal ",
-           command.name,
-           " needs ",
-           command.target);
+  if (command.target_needed && a.target.empty()) {
+    fail("subvocal ", command.name, " needs ", command.target);
+  }
+}
+
+/// The first word is a command; a slip is answered with the nearest one.
+void require_known_command(int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') {
+    return;
+  }
+  std::vector<std::string> names;
+  for (const Command& c : kCommands) {
+    names.emplace_back(c.name);
+  }
+  if (std::find(names.begin(), names.end(), argv[1]) == names.end()) {
+    fail("no command '", argv[1], "'", did_you_mean(argv[1], names), "; see subvocal --help");
+  }
 }
 
 int run(int argc, char** argv) {
@@ -92,6 +107,7 @@ int run(int argc, char** argv) {
   app.set_version_flag(
       "--version",
       "subvocal " + build_info().version + " (" + build_info().commit.substr(0, 12) + ")");
+  require_known_command(argc, argv);
   app.require_subcommand(1);
   app.fallthrough();
   Arguments a;
@@ -119,7 +135,7 @@ int run(int argc, char** argv) {
                   "plain matrix kernels instead of the vector ones: slow, to check them");
     if (std::string(c.name) == "demo") {
       sub->add_flag("--quick", a.quick, "4x4 Sudoku, within a minute");
-      sub->add_flag("--full", a.full, "width 64 instead of 48");
+      sub->add_flag("--full", a.full, "width 64 instead of 48")->excludes("--quick");
     }
     if (std::string(c.name) == "bench") {
       sub->add_option("--limit", a.limit, "compare: percent slower that is a failure (10)")
@@ -136,6 +152,7 @@ int run(int argc, char** argv) {
   }
   a.command = chosen->name;
   sort_positionals(*chosen, words, a);
+  quit_on_signal();
   if (a.reference) {
     cpu::use_isa(cpu::Isa::portable);
   }

@@ -42,6 +42,26 @@ int depth_or(const Measured& run, int asked, int factor) {
   return limit > 0 && asked == 0 ? std::min(depth, limit) : depth;
 }
 
+/// A recording may go into a folder of its own or beside segments, into nobody else's.
+void require_recording_folder(const std::string& folder) {
+  namespace fs = std::filesystem;
+  if (fs::exists(folder) && !fs::is_directory(folder)) {
+    fail("'", folder, "' is a file; a recording needs a folder");
+  }
+  for (const auto& entry :
+       fs::exists(folder) ? fs::directory_iterator(folder) : fs::directory_iterator()) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("activations-") && !name.starts_with(".activations-") &&
+        name.find("manifest.jsonl") == std::string::npos) {
+      fail("'",
+           folder,
+           "' holds '",
+           name,
+           "', which is no part of a recording: choose another --out");
+    }
+  }
+}
+
 }  // namespace
 
 int eval(const Arguments& a) {
@@ -49,6 +69,9 @@ int eval(const Arguments& a) {
   keys.data = load_run_spec(a.target).data;
   const std::string own_data = settings_toml(keys.data);
   load_settings(keys, {"", a.overrides});
+  if (keys.halt.rule == "learned" && !load_run_spec(a.target).model.halt_head) {
+    fail("halt.rule=learned needs a model with a halting head (model.halt_head=true in training)");
+  }
   Measured run(a.target, thread_count(a), keys.untrained);
   DepthMeasure what;
   what.depths = keys.depth_test;
@@ -115,6 +138,10 @@ int collect(const Arguments& a) {
   o.config_digest = run.spec_digest;
   o.bf16 = keys.dtype == "bf16";
   const std::string folder = a.out.empty() ? run.folder + "/activations" : a.out;
+  require_recording_folder(folder);
+  if (count < keys.examples) {
+    fmt::print("the held-out set has {} examples, fewer than the {} asked\n", count, keys.examples);
+  }
   fmt::print("recording {} examples, {} updates: about {:.1f} MB into {}\n",
              count,
              updates,

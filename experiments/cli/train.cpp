@@ -6,6 +6,7 @@
 #include "experiments/signals.h"
 #include "experiments/train_run.h"
 #include "kernels/cpu/isa.h"
+#include "models/train/watchdog.h"
 
 namespace sv::cli {
 
@@ -59,13 +60,23 @@ int train(const Arguments& a) {
   Spec spec;
   load_settings(spec, {a.target, a.overrides});
   if (a.seeds > 0) {
+    for (const std::string& word : a.overrides) {
+      if (word.starts_with("seeds=")) {
+        fail("the seeds are given twice: --seeds ", a.seeds, " and ", word);
+      }
+    }
     spec.seeds.clear();
     for (int s = 0; s < a.seeds; ++s) {
       spec.seeds.push_back(s);
     }
   }
   Workbench bench(spec);
-  bench.make_model();  // refuses impossible settings before a file is made
+  // Everything that can be refused is, before a file is made.
+  const auto model = bench.make_model();
+  bench.train_set();
+  if (!spec.train.plant_nan.empty()) {
+    plant_forward(spec.train.plant_nan, *model, -1);
+  }
   const std::string path =
       a.out.empty() ? run_path("runs", spec.task + "-" + spec.model.name) : a.out;
   RunFolder run =

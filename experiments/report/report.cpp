@@ -2,6 +2,7 @@
 #include "experiments/report/report.h"
 
 #include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "core/check.h"
@@ -79,6 +80,18 @@ json gather(const std::string& run_folder) {
 
 /// An older report stays until the new one is complete and durable. A report is rendered again at
 /// will from published files, so it gets no manifest line of its own.
+/// A report may replace a report, nothing else.
+void require_replaceable(const std::string& path) {
+  if (fs::is_directory(path)) {
+    fail("'", path, "' is a folder; --out names the report's file");
+  }
+  std::ifstream old(path, std::ios::binary);
+  std::string start(15, ' ');
+  if (old && (!old.read(start.data(), 15) || start != "<!DOCTYPE html>")) {
+    fail("'", path, "' exists and is no report; it is left as it is");
+  }
+}
+
 void write_report(const std::string& output_path, const std::string& data) {
   const std::string temporary = output_path + ".new";
   try {
@@ -99,6 +112,7 @@ void write_report(const std::string& output_path, const std::string& data) {
 }  // namespace
 
 void render_report(const std::string& run_folder, const std::string& output_path) {
+  require_replaceable(output_path);
   write_report(output_path, script_safe(gather(run_folder)));
 }
 

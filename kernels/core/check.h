@@ -47,15 +47,16 @@ template <class... Args>
   } while (false)
 
 /// Throws unless a == b and prints both values.
-#define SV_CHECK_EQ(a, b, ...)                                                        \
-  do {                                                                                \
-    const auto& sv_a_ = (a);                                                          \
-    const auto& sv_b_ = (b);                                                          \
-    if (!(sv_a_ == sv_b_)) {                                                          \
-      ::sv::detail::fail_check(                                                       \
-          #a " == " #b,                                                               \
-          ::sv::detail::concat(sv_a_, " vs ", sv_b_, " " __VA_OPT__(, ) __VA_ARGS__), \
-          __FILE__,                                                                   \
-          __LINE__);                                                                  \
-    }                                                                                 \
+#define SV_CHECK_EQ(a, b, ...)                                                                \
+  do {                                                                                        \
+    const auto& sv_a_ = (a);                                                                  \
+    const auto& sv_b_ = (b);                                                                  \
+    if (!(sv_a_ == sv_b_)) {                                                                  \
+      ::sv::detail::fail_check(                                                               \
+          #a " == " #b,                                                                       \
+          ::sv::detail::concat(                                                               \
+              #a " == " #b " fails: ", sv_a_, " vs ", sv_b_, " " __VA_OPT__(, ) __VA_ARGS__), \
+          __FILE__,                                                                           \
+          __LINE__);                                                                          \
+    }                                                                                         \
   } while (false)
