@@ -2,6 +2,8 @@
 // compares two Google Benchmark files; times everything for the report's roofline.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "core/nearest.h"
@@ -77,12 +79,13 @@ int bench_op(const Arguments& a, const cases::SizedOp& op) {
   const int threads = thread_count(a);
   const DType dtype = keys.dtype == "f64" ? DType::f64 : DType::f32;
   const bool two = op.make("", {1, 1, 1, 2, 1, 1, 1, 2}).vjp != nullptr;
+  const bench::Limits before = bench::machine_limits(threads);
   LateProgress progress(a, "bench " + op.op, (two ? 2 : 1) * bench::kRepetitions, "repetitions");
   int done = 0;
   const bench::OpMarks marks = bench::time_op(
       op.op, dims_of(keys), dtype, threads, true, [&](int) { progress.update(++done); });
   progress.done();
-  bench::Limits limits = bench::machine_limits(threads);
+  bench::Limits limits = bench::machine_limits(threads, before);
   limits.gflops *= dtype == DType::f64 ? 0.5 : 1;  // half as many lanes
   std::string shape;
   for (const Field& f : fields_of(keys)) {
@@ -137,6 +140,7 @@ int bench_model(const Arguments& a) {
   ModelKeys keys;
   load_settings(keys, {"", a.overrides});
   const int threads = thread_count(a);
+  const bench::Limits before = bench::machine_limits(threads);
   LateProgress progress(a, "bench " + a.target, bench::kRepetitions, "repetitions");
   const Tick tick = [&](int done) { progress.update(done); };
   const bench::Mark mark =
@@ -147,7 +151,7 @@ int bench_model(const Arguments& a) {
     shape += f.key == "loops" && keys.loops == 0 ? "" : fmt::format(" {}={}", f.key, value_text(f));
   }
   fmt::print("{}:{} f32, {} threads, {}\n", mark.name, shape, threads, cpu::isa_name(cpu::isa()));
-  fmt::print("{}", bench::marks_table({mark}, bench::machine_limits(threads)));
+  fmt::print("{}", bench::marks_table({mark}, bench::machine_limits(threads, before)));
   return 0;
 }
 
@@ -216,8 +220,9 @@ int bench_roofline(const Arguments& a) {
   const ModelKeys shape;
   RunFolder run = RunFolder::create(
       a.out.empty() ? "runs/roofline" : a.out, start, settings_toml(shape), settings_digest(shape));
+  const bench::Limits before = bench::machine_limits(threads);
   const std::vector<bench::Mark> marks = roofline_marks(a, threads);
-  const bench::Limits limits = bench::machine_limits(threads);
+  const bench::Limits limits = bench::machine_limits(threads, before);
   nlohmann::json doc = {
       {"schema", 1},
       {"shape", "5 models, 64 sequences of 36 positions, width 48, single precision"},

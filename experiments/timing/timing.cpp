@@ -78,6 +78,11 @@ Limits machine_limits(int threads) {
   return {cpu::fma_peak(threads), cpu::stream_bandwidth(threads)};
 }
 
+Limits machine_limits(int threads, const Limits& before) {
+  const Limits after = machine_limits(threads);
+  return {std::max(before.gflops, after.gflops), std::max(before.gbs, after.gbs)};
+}
+
 double Mark::limit(const Limits& limits) const {
   return std::min(limits.gflops, intensity() * limits.gbs);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "kernels/memory/tensor.h"
 #include "kernels/ops/sized_case.h"
@@ -27,6 +28,8 @@ struct Limits {
   double gbs = 0;     // streamed from memory
 };
 Limits machine_limits(int threads);
+/// The same where `before` was measured already: the larger of each, as other work only takes away.
+Limits machine_limits(int threads, const Limits& before);
 
 /// One timed thing: its least work and traffic, and the seconds it took.
 struct Mark {

@@ -57,6 +57,19 @@ TEST(BenchTiming, TheTableSaysWhenACacheServed) {
   EXPECT_NE(marks_table({fast}, kLimits).find("a cache serves"), std::string::npos);
 }
 
+TEST(BenchTiming, TheTableSaysWhenThePeakCannotBeRight) {
+  const Mark fast{"c", 200e9, 1e9, {1, 1, 1, 9}};
+  const std::string table = marks_table({fast}, kLimits);
+  EXPECT_NE(table.find("slowed the measurement of the peak"), std::string::npos);
+  EXPECT_EQ(table.find("cache"), std::string::npos);
+}
+
+TEST(BenchTiming, TheBetterOfTwoMeasurementsOfTheMachineCounts) {
+  const Limits limits = machine_limits(1, {.gflops = 1e9, .gbs = 0});
+  EXPECT_EQ(limits.gflops, 1e9);
+  EXPECT_GT(limits.gbs, 0);
+}
+
 TEST(BenchTiming, AnOpAndItsVjpAreBothTimed) {
   const OpMarks marks = time_op("matmul", {.M = 2, .B = 3, .T = 5, .d = 8}, DType::f64, 1, true);
   EXPECT_EQ(marks.forward.flops, 2.0 * 2 * 15 * 8 * 48);
