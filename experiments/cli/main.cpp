@@ -95,7 +95,7 @@ void require_known_command(int argc, char** argv) {
     names.emplace_back(c.name);
   }
   if (std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    fail("no command '", argv[1], "'", did_you_mean(argv[1], names), "; see subvocal --help");
+    fail("no command '", argv[1], "'", did_you_mean(argv[1], names), " (subvocal --help lists them)");
   }
 }
 

@@ -21,7 +21,11 @@ TRAIN = ["train", *TINY, "train.steps=3"]
 # name: (exit code, pieces that the message must hold, arguments)
 REFUSED = {
     "no command": (2, [], []),
-    "unknown command": (2, [], ["trian"]),
+    "unknown command": (2, ["trian", "did you mean 'train'"], ["trian"]),
+    "seeds given twice": (2, ["twice"], [*TRAIN, "--seeds", "1"]),
+    "options that exclude each other": (2, ["--quick", "--full"], ["demo", "--quick", "--full"]),
+    "a demo without its closing depth": (2, ["depth.test"], ["demo", "--quick", "depth.test=1..4"]),
+    "a fault that names nothing": (2, ["plant_nan"], [*TRAIN, "train.plant_nan=zz"]),
     "unknown option": (2, ["--sedes"], ["train", "--sedes", "3"]),
     "option out of range": (2, ["seeds"], [*TRAIN, "--seeds", "0"]),
     "unknown key": (2, ["train.stepz", "train.steps"], [*TRAIN, "train.stepz=3"]),
@@ -89,6 +93,48 @@ class ExitCodes(unittest.TestCase):
         before = weights(self.folder / "a")
         self.expect(2, ["'a'"], [*TRAIN, "train.lr=0.5", "--out", "a"])
         self.assertEqual(weights(self.folder / "a"), before)
+
+    def test_2_a_run_is_measured_with_the_settings_it_was_made_with(self):
+        self.expect(0, [], [*TRAIN, "--out", "a"])
+        spec = self.folder / "a/spec.toml"
+        spec.write_text(spec.read_text(encoding="utf-8").replace("heads = 2", "heads = 4"), encoding="utf-8")
+        self.expect(2, ["spec.toml", "damaged"], ["eval", "a"])
+
+    def test_2_an_output_replaces_nothing_of_another_kind(self):
+        self.expect(0, [], [*TRAIN, "--out", "a"])
+        before = weights(self.folder / "a")
+        self.expect(2, ["no report"], ["report", "a", "--out", "a/model.safetensors"])
+        self.assertEqual(weights(self.folder / "a"), before)
+        self.expect(2, ["folder"], ["report", "a", "--out", "a"])
+        self.expect(2, ["no part of a recording"], ["collect", "a", "--out", "a"])
+        (self.folder / "file").write_text("mine", encoding="utf-8")
+        self.expect(2, ["'file' is a file"], [*TRAIN, "--out", "file"])
+        self.expect(2, ["'file' is a file"], ["collect", "a", "--out", "file"])
+        self.expect(0, [], ["report", "a"])
+        self.expect(0, [], ["report", "a"])  # a report replaces a report
+
+    def test_2_a_run_that_has_not_ended_is_not_measured(self):
+        self.expect(0, [], [*TRAIN, "--out", "a"])
+        (self.folder / "a/model.safetensors").unlink()
+        self.expect(2, ["resume a"], ["eval", "a"])
+
+    def test_3_measurements_of_one_run_take_turns(self):
+        self.expect(0, [], [*TRAIN, "--out", "a"])
+        long = subprocess.Popen([PROGRAM, "eval", "a", "depth.test=200000"], cwd=self.folder,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(long.communicate)
+        self.addCleanup(long.kill)
+        lock = self.folder / "a/lock"
+        deadline = time.monotonic() + 60
+        while not lock.exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        self.expect(3, [str(long.pid)], ["eval", "a"])
+        long.send_signal(signal.SIGINT)
+        _, said = long.communicate(timeout=60)
+        self.assertEqual(long.returncode, 4, said)
+        self.assertIn("interrupted", said)
+        self.expect(0, [], ["eval", "a"])
 
     def test_2_sites_that_match_nothing(self):
         self.expect(0, [], [*TRAIN, "--out", "a"])
