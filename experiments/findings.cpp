@@ -1,5 +1,7 @@
 #include "experiments/findings.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <filesystem>
 
@@ -43,8 +45,8 @@ Provenance Measured::provenance() {
 }
 
 std::vector<Group> groups_of(const Spec& spec) {
-  Group main{spec.model.name, {}, {}};
-  Group control{"no injection", {}, {}};
+  Group main{spec.model.name, {}, {}, false};
+  Group control{"no injection", {}, {}, true};
   for (size_t m = 0; m < spec.seeds.size(); ++m) {
     const auto& without = spec.model.without_injection;
     const bool is_control =
@@ -62,7 +64,16 @@ std::vector<Group> groups_of(const Spec& spec) {
   return out;
 }
 
+std::string number_text(double value, int decimals, const char* unit) {
+  return std::isfinite(value) ? fmt::format("{:.{}f}{}", value, decimals, unit) : "–";
+}
+
 namespace {
+
+/// Claims rest on the first group; the controls of the pack do not add to its seeds.
+bool exploratory(const Spec& spec) {
+  return groups_of(spec).front().seeds.size() < static_cast<size_t>(kSeedsForClaims);
+}
 
 json head(Measured& run) {
   const Spec& spec = run.bench.spec();
@@ -71,7 +82,7 @@ json head(Measured& run) {
   doc["schema"] = 1;
   doc["spec_digest"] = run.spec_digest;
   doc["title"] = spec.task + ", " + spec.model.name + ", trained at depth " + spec.depth.train;
-  doc["exploratory"] = spec.seeds.size() < static_cast<size_t>(kSeedsForClaims);
+  doc["exploratory"] = exploratory(spec);
   doc["task"] = {{"name", spec.task},
                  {"train_size", run.provenance().train_items},
                  {"test_size", run.bench.test_set().size()},
@@ -82,7 +93,7 @@ json head(Measured& run) {
   doc["seeds"] = spec.seeds;
   doc["groups"] = json::array();
   for (const Group& g : groups_of(spec)) {
-    doc["groups"].push_back({{"name", g.name}, {"seeds", g.seeds}});
+    doc["groups"].push_back({{"name", g.name}, {"seeds", g.seeds}, {"control", g.control}});
   }
   return doc;
 }
@@ -206,8 +217,7 @@ H5Writer results_file(Measured& run, const std::string& what) {
                {"model", spec.model.name},
                {"train_size", run.provenance().train_items},
                {"train_depth", spec.depth.train},
-               {"exploratory",
-                static_cast<int64_t>(spec.seeds.size() < static_cast<size_t>(kSeedsForClaims))}};
+               {"exploratory", static_cast<int64_t>(exploratory(spec))}};
   return H5Writer(root);
 }
 

@@ -36,8 +36,12 @@ struct Group {
   std::string name;
   std::vector<int> models;  // places in the pack
   std::vector<uint64_t> seeds;
+  bool control = false;  // models without a part of the architecture: no claim rests on them
 };
 std::vector<Group> groups_of(const Spec& spec);
+
+/// For printed tables: "12.3", or an en dash where there is no value.
+std::string number_text(double value, int decimals, const char* unit = "");
 
 struct DepthMeasure {
   std::vector<int> depths;        // periods; empty: the run's depth.test

@@ -40,12 +40,14 @@ json difficulty_json(const Group& g, const DepthCurves& c) {
   json out = json::array();
   const auto& curves =
       c.by_position_difficulty.empty() ? c.by_difficulty : c.by_position_difficulty;
+  const char* unit = c.by_position_difficulty.empty() ? "items" : "answer tokens";
   for (const DifficultyCurve& d : curves) {
     const Grid accuracy = rows_of(d.accuracy, g.models);
     out.push_back({{"difficulty", d.difficulty},
                    {"accuracy", json_of(accuracy)},
                    {"seeds", g.seeds},
                    {"items", d.items},
+                   {"unit", unit},
                    {"interval", json_of(column_intervals(accuracy))},
                    {"group", g.name}});
   }
@@ -77,7 +79,7 @@ void print_table(const std::vector<Group>& groups,
              trained.train_depth,
              c.evidence.exploratory ? ", exploratory: fewer than 10 seeds" : "");
   fmt::print("{:<16}{:>6}", "group", "depth");
-  fmt::print("{:>12}{:>20}{:>12}{:>12}   exact by seed\n",
+  fmt::print("{:>12}{:>20}{:>12}{:>12}   exact by seed, %\n",
              "exact",
              "95 % seeds, items",
              "tokens",
@@ -89,15 +91,17 @@ void print_table(const std::vector<Group>& groups,
     const std::vector<double> residual = column_means(rows_of(c.residual, g.models));
     const std::vector<Interval> interval = score_intervals(c.scores, g.models, true);
     for (size_t d = 0; d < c.depths.size(); ++d) {
-      fmt::print("{:<16}{:>6}{:>11.1f}%{:>20}{:>11.1f}%{:>12.4f}  ",
+      fmt::print("{:<16}{:>6}{:>12}{:>20}{:>12}{:>12}  ",
                  d == 0 ? g.name : "",
                  c.depths[d],
-                 100 * mean[d],
-                 fmt::format("[{:.1f}, {:.1f}]", 100 * interval[d].low, 100 * interval[d].high),
-                 100 * tokens[d],
-                 residual[d]);
+                 number_text(100 * mean[d], 1, "%"),
+                 fmt::format("[{}, {}]%",
+                             number_text(100 * interval[d].low, 1),
+                             number_text(100 * interval[d].high, 1)),
+                 number_text(100 * tokens[d], 1, "%"),
+                 number_text(residual[d], 4));
       for (const auto& row : exact) {
-        fmt::print(" {:.1f}", 100 * row[d]);
+        fmt::print(" {}", number_text(100 * row[d], 1));
       }
       fmt::print("\n");
     }
@@ -119,7 +123,8 @@ void print_difficulty(const Group& g, const DepthCurves& c, const std::string& n
   for (size_t r = 0; r < c.depths.size(); ++r) {
     fmt::print("{:<16}", c.depths[r]);
     for (const DifficultyCurve& d : c.by_difficulty) {
-      fmt::print("{:>13.1f}%", 100 * column_means(rows_of(d.accuracy, g.models))[r]);
+      fmt::print("{:>14}",
+                 number_text(100 * column_means(rows_of(d.accuracy, g.models))[r], 1, "%"));
     }
     fmt::print("\n");
   }
@@ -184,7 +189,7 @@ std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& aske
   print_difficulty(groups.front(), c, data.task().spec().difficulty);
   if (what.data == nullptr && !what.untrained) {
     json value = {{"depths", c.depths},
-                  {"interval_method", "95 % bootstrap over seeds, then items"},
+                  {"interval_method", "95 % bootstrap interval over seeds, then items"},
                   {"groups", json::array()},
                   {"by_difficulty", difficulty_json(groups.front(), c)}};
     for (const Group& g : groups) {

@@ -42,22 +42,23 @@ void print_group(const Group& g,
   const std::vector<double> residual = column_means(rows_of(d.trained.residual, g.models));
   const std::vector<double> turn = column_means(rows_of(d.trained.turn, g.models));
   const std::vector<double> hold = column_means(rows_of(holds.hold, g.models));
-  const std::vector<double> untrained = column_means(d.untrained->residual);
-  fmt::print("{} ({} seeds):\n{:>8}{:>12}{:>14}{:>22}{:>22}\n",
+  const std::vector<double> untrained = column_means(rows_of(d.untrained->residual, g.models));
+  fmt::print("{} ({} seed{}):\n{:>8}{:>12}{:>14}{:>22}{:>22}\n",
              g.name,
              g.seeds.size(),
+             g.seeds.size() == 1 ? "" : "s",
              "update",
              "residual",
              "cos(turn)",
              "stays solved %",
              "untrained residual");
   for (size_t u = 0; u < d.updates.size(); u += std::max<size_t>(1, u / 2)) {
-    fmt::print("{:>8}{:>12.4f}{:>14.2f}{:>22.1f}{:>22.4f}\n",
+    fmt::print("{:>8}{:>12}{:>14}{:>22}{:>22}\n",
                d.updates[u],
-               residual[u],
-               turn[u],
-               u < hold.size() ? 100 * hold[u] : NAN,
-               untrained[u]);
+               number_text(residual[u], 4),
+               number_text(turn[u], 2),
+               number_text(u < hold.size() ? 100 * hold[u] : NAN, 1),
+               number_text(untrained[u], 4));
   }
   int64_t cells[4] = {0, 0, 0, 0};
   for (const int m : g.models) {
@@ -83,11 +84,16 @@ void save(Measured& run, const ConvergenceResult& d) {
   for (const Group& g : groups_of(run.bench.spec())) {
     residual["groups"].push_back({{"name", g.name},
                                   {"seeds", g.seeds},
+                                  {"items", d.evidence.items},
                                   {"residual", json_of(rows_of(d.trained.residual, g.models))}});
   }
-  residual["groups"].push_back({{"name", "untrained"},
-                                {"seeds", run.bench.spec().seeds},
-                                {"residual", json_of(d.untrained->residual)}});
+  // The untrained twins of the controls are a group of their own, as the controls are.
+  for (const Group& g : groups_of(run.bench.spec())) {
+    residual["groups"].push_back({{"name", "untrained" + (g.control ? ", " + g.name : "")},
+                                  {"seeds", g.seeds},
+                                  {"items", d.evidence.items},
+                                  {"residual", json_of(rows_of(d.untrained->residual, g.models))}});
+  }
   save_part(run, "dynamics.residual", std::move(residual));
   H5Writer file = results_file(run, "dynamics");
   put_axis(file, "model", run.bench.spec().seeds, "seed of the model");

@@ -68,7 +68,7 @@ void print_lens(const char* name, const Grid& right, const std::vector<int>& upd
   fmt::print("  {:<18}", name);
   const std::vector<double> mean = column_means(right);
   for (size_t u = 0; u < updates.size(); ++u) {
-    fmt::print("{:>7.1f}", 100 * mean[u]);
+    fmt::print("{:>7}", number_text(100 * mean[u], 1));
   }
   fmt::print("\n");
 }
@@ -103,7 +103,7 @@ void measure_lens(Measured& run, int examples, int depth) {
   fmt::print("\n");
   print_lens("right %", rows_of(lens.means.accuracy, main.models), lens.updates);
   print_lens("p(target) %", rows_of(lens.means.target_prob, main.models), lens.updates);
-  print_lens("untrained right %", lens.untrained->accuracy, lens.updates);
+  print_lens("untrained right %", rows_of(lens.untrained->accuracy, main.models), lens.updates);
   json value = {{"depths", lens.updates},
                 {"positions", data.task().spec().positions},
                 {"examples", json::array()}};

@@ -61,7 +61,7 @@ json patch_json(const Group& g, const PatchResult& p, const std::string& mode) {
 
 void print_patch(const PatchResult& p, const std::string& mode) {
   fmt::print(
-      "patch {} at {}: {} pairs, {} patched runs a seed, answer read after update {}; identity "
+      "patch ({}) at {}: {} pairs, {} patched runs a seed, answer read after update {}; identity "
       "patch {}{}\n",
       mode,
       p.site,
@@ -70,25 +70,45 @@ void print_patch(const PatchResult& p, const std::string& mode) {
       p.last_update,
       p.identity_checked ? "changed no bit" : "not checked",
       p.evidence.exploratory ? ", exploratory" : "");
-  fmt::print("  {:<26}", "share turned to donor's %");
+  fmt::print("  {:<52}", "share turned to donor's %");
   for (const int r : p.updates) {
     fmt::print("{:>7}", fmt::format("r={}", r));
   }
   fmt::print("\n");
   for (size_t c = 0; c < p.relations.size(); ++c) {
-    fmt::print("  {:<26}", p.relations[c]);
+    fmt::print("  {:<52}", p.relations[c]);
     for (const auto& row : p.by_relation) {
-      fmt::print("{:>7.1f}", 100 * row[c]);
+      fmt::print("{:>7}", number_text(100 * row[c], 1));
     }
     fmt::print("\n");
   }
   for (const PatchControl& c : p.controls) {
-    fmt::print("  {:<26}", "control: " + c.name);
+    fmt::print("  {:<52}", "control: " + c.name);
     for (const double v : row_means(c.effect)) {
-      fmt::print("{:>7.1f}", 100 * v);
+      fmt::print("{:>7}", number_text(100 * v, 1));
     }
     fmt::print("\n");
   }
+}
+
+/// The headline number of one mode, with the controls that answer the same question beside it.
+std::string headline(const PatchResult& p, const std::string& mode, size_t start) {
+  std::string controls;
+  for (const PatchControl& c : p.controls) {
+    if (c.name.starts_with("random donor") || c.name == "untrained model") {
+      controls += fmt::format("{}{} {}",
+                              controls.empty() ? "" : ", ",
+                              c.name.substr(0, c.name.find(':')),
+                              number_text(100 * row_means(c.effect)[start], 1, " %"));
+    }
+  }
+  return fmt::format("{} {} ({}{})",
+                     mode,
+                     number_text(100 * p.by_relation[start][0], 1, " %"),
+                     controls,
+                     mode == "clamp" ? "; a clamped position keeps the donor's state, so this "
+                                       "is so by construction"
+                                     : "");
 }
 
 void write_file(Measured& run, const std::vector<std::pair<std::string, PatchResult>>& results) {
@@ -135,14 +155,13 @@ std::vector<std::string> measure_patch(Measured& run, const PatchMeasure& what) 
     save_entry(run, "patch", {"mode", "site"}, patch_json(main, p, mode));
     const size_t middle = p.updates.size() / 2;
     sentence += fmt::format(
-        "{}{} {:.1f} %",
+        "{}{}",
         sentence.empty()
             ? fmt::format(
                   "patching one position's state from update {} turns its answer to the donor's: ",
                   p.updates[middle])
             : ", ",
-        mode,
-        100 * p.by_relation[middle][0]);
+        headline(p, mode, middle));
     results.emplace_back(mode, std::move(p));
   }
   write_file(run, results);

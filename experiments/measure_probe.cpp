@@ -35,7 +35,7 @@ json probe_json(const Group& g, const ProbeResult& p) {
                 {"items", p.evidence.items},
                 {"train_items", p.probe_examples}};
   if (!p.untrained.empty()) {
-    value["control_untrained"] = json_of(p.untrained);
+    value["control_untrained"] = json_of(rows_of(p.untrained, g.models));
   }
   value["by_position"] = {
       {"positions", p.by_position.empty() ? 0 : static_cast<int>(p.by_position.front().size())},
@@ -66,7 +66,7 @@ void print_probe(const Group& g, const ProbeResult& p) {
   const auto line = [&](const char* name, const Grid& grid) {
     fmt::print("  {:<22}", name);
     for (const double v : column_means(grid)) {
-      fmt::print("{:>7.1f}", 100 * v);
+      fmt::print("{:>7}", number_text(100 * v, 1));
     }
     fmt::print("\n");
   };
@@ -77,16 +77,16 @@ void print_probe(const Group& g, const ProbeResult& p) {
   fmt::print("\n");
   const Grid accuracy = rows_of(p.accuracy, g.models);
   line("accuracy %", accuracy);
-  fmt::print("  {:<22}", "95 % over seeds");
+  fmt::print("  {:<22}", "95 % over seeds, ± %");
   for (const Interval& i : column_intervals(accuracy)) {
-    fmt::print("{:>7}", fmt::format("±{:.1f}", 50 * (i.high - i.low)));
+    fmt::print("{:>7}", number_text(50 * (i.high - i.low), 1));
   }
   fmt::print("\n");
   line("shuffled labels %", rows_of(p.shuffled, g.models));
   line("control task %", rows_of(p.control_task, g.models));
   line("above shuffled %", rows_of(p.above_shuffled, g.models));
   if (!p.untrained.empty()) {
-    line("untrained model %", p.untrained);
+    line("untrained model %", rows_of(p.untrained, g.models));
   }
 }
 
@@ -140,12 +140,18 @@ std::vector<std::string> measure_probe(Measured& run, const ProbeMeasure& what) 
     save_entry(run, "probe", {"truth", "step", "site"}, probe_json(main, p));
     const auto [at, value] = peak(rows_of(p.accuracy, main.models));
     const double shuffled = column_means(rows_of(p.shuffled, main.models))[at];
-    peaks += fmt::format("{}step {} after update {} ({:.1f} %, shuffled labels {:.1f} %)",
+    const std::string untrained =
+        p.untrained.empty()
+            ? ""
+            : ", untrained model " +
+                  number_text(100 * column_means(rows_of(p.untrained, main.models))[at], 1, " %");
+    peaks += fmt::format("{}step {} after update {} ({:.1f} %, shuffled labels {:.1f} %{})",
                          peaks.empty() ? "" : ", ",
                          p.step,
                          p.updates[at],
                          100 * value,
-                         100 * shuffled);
+                         100 * shuffled,
+                         untrained);
   }
   write_file(run, results);
   lines.push_back(fmt::format("'{}', never supervised, is read best: {}", target, peaks));

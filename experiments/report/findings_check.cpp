@@ -78,6 +78,7 @@ void check_depth(const Place& part, const Dim& all_seeds) {
     check_intervals(level, "interval", own);
     optional_number(level, "items");
     optional_text(level, "group");
+    optional_text(level, "unit");
   });
 }
 
@@ -185,6 +186,7 @@ void check_dynamics(const Place& part, const Dim& all_seeds) {
       required(group, "residual");
       expect_numbers(group, "residual", {seeds_of(group, all_seeds), depths});
       check_intervals(group, "residual_interval", depths);
+      optional_number(group, "items");
     });
   }
   if (const auto halting = optional(part, "halting")) {
@@ -205,14 +207,17 @@ void check_table(const Place& table) {
       table.key("rows"), {{kAnyLength, ""}, {columns.value->size(), columns.path}}, expect_label);
 }
 
+void optional_flag(const Place& parent, const char* name) {
+  if (const auto flag = optional(parent, name); flag && !flag->value->is_boolean()) {
+    flag->wrong_type("true or false");
+  }
+}
+
 void check_head(const Place& root) {
   for (const char* name : {"title", "spec_digest"}) {
     optional_text(root, name);
   }
-  if (const auto exploratory = optional(root, "exploratory");
-      exploratory && !exploratory->value->is_boolean()) {
-    exploratory->wrong_type("true or false");
-  }
+  optional_flag(root, "exploratory");
   if (const auto task = optional(root, "task")) {
     check_task(*task);
   }
@@ -224,6 +229,7 @@ void check_head(const Place& root) {
   for_each(root, "groups", [](const Place& group) {
     expect_text(required(group, "name"));
     expect_numbers(group, "seeds", {{kAnyLength, ""}});
+    optional_flag(group, "control");
   });
   for_each(root, "summary", [](const Place& line) {
     expect_text(required(line, "text"));

@@ -42,8 +42,8 @@ std::string script_safe(const json& value) {
   return out;
 }
 
-/// What the figures get: {run_folder, findings, training, run, bench}; a file that is not there is
-/// null.
+/// What the figures get: {run_folder, findings, training, run, bench, spec}; a file that is not
+/// there is null.
 json gather(const std::string& run_folder) {
   if (!fs::is_directory(run_folder)) {
     fail(run_folder, ": is not a folder; a report is rendered from a run folder");
@@ -60,7 +60,8 @@ json gather(const std::string& run_folder) {
                {"findings", nullptr},
                {"training", nullptr},
                {"run", nullptr},
-               {"bench", nullptr}};
+               {"bench", nullptr},
+               {"spec", nullptr}};
   if (there("findings.json")) {
     data["findings"] = report::read_object(path("findings.json"));
     report::check_findings(data["findings"], path("findings.json"));
@@ -70,6 +71,9 @@ json gather(const std::string& run_folder) {
   }
   if (there("run.json")) {
     data["run"] = report::read_object(path("run.json"));
+  }
+  if (there("spec.toml")) {
+    data["spec"] = report::read_spec(path("spec.toml"));
   }
   if (there("bench.json")) {
     data["bench"] = report::read_object(path("bench.json"));

@@ -2,9 +2,13 @@
 // name the place.
 #include "experiments/report/run_files.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <sstream>
 #include <vector>
 
 #include "core/check.h"
@@ -20,6 +24,7 @@ constexpr size_t kMaxPoints = 200;  // per curve: beyond this the pixels repeat
 // What a browser still opens with pleasure; the contract nests 7 deep.
 constexpr JsonLimits kFindings = {.bytes = size_t{256} << 20, .depth = 24, .items = 20'000'000};
 constexpr JsonLimits kLine = {};
+constexpr int64_t kMaxSpec = int64_t{1} << 20;
 
 /// One curve of one seed: what the training lines of a (label, seed) say.
 struct Curve {
@@ -131,6 +136,83 @@ json read_training(const std::string& path) {
   json out = json::array();
   for (const auto& key : order) {
     out.push_back(to_json(key.first, key.second, curves.at(key)));
+  }
+  return out;
+}
+
+namespace {
+
+/// "key = value" lines of a flat settings file as "section.key"; quotes are taken off.
+std::map<std::string, std::string> settings_of(const std::string& text) {
+  std::map<std::string, std::string> out;
+  std::istringstream lines(text);
+  std::string section;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('[') && line.ends_with(']')) {
+      section = line.substr(1, line.size() - 2) + ".";
+    } else if (const size_t at = line.find(" = "); at != std::string::npos) {
+      std::string value = line.substr(at + 3);
+      if (value.size() > 1 && value.starts_with('"') && value.ends_with('"')) {
+        value = value.substr(1, value.size() - 2);
+      }
+      out[section + line.substr(0, at)] = value;
+    }
+  }
+  return out;
+}
+
+std::optional<int> whole_number(const std::string& text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional(value)
+                                                                  : std::nullopt;
+}
+
+/// The forms of depth.train: "8", "2..4", "2,4,8", "poisson:8".
+json train_depth_of(const std::string& text) {
+  if (text.starts_with("poisson:")) {
+    const auto mean = whole_number(text.substr(8));
+    return mean ? json{{"law", "poisson"}, {"min", 1}, {"max", 4 * *mean}} : json();
+  }
+  const size_t dots = text.find("..");
+  const std::string between = dots == std::string::npos ? "," : "..";
+  std::vector<int> all;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t end = std::min(text.find(between, begin), text.size());
+    const auto value = whole_number(text.substr(begin, end - begin));
+    if (!value) {
+      return json();
+    }
+    all.push_back(*value);
+    begin = end + between.size();
+  }
+  return {{"law",
+           dots != std::string::npos ? "uniform"
+           : all.size() > 1          ? "list"
+                                     : "fixed"},
+          {"min", *std::min_element(all.begin(), all.end())},
+          {"max", *std::max_element(all.begin(), all.end())}};
+}
+
+}  // namespace
+
+json read_spec(const std::string& path) {
+  const std::vector<std::byte> bytes = read_file(path, kMaxSpec);
+  const std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const std::map<std::string, std::string> said = settings_of(text);
+  const auto value = [&](const char* name) {
+    const auto at = said.find(name);
+    return at == said.end() ? std::string() : at->second;
+  };
+  json out = json::object();
+  if (const json depth = train_depth_of(value("depth.train")); !depth.is_null()) {
+    out["train_depth"] = depth;
+  }
+  if (!value("task").empty()) {
+    out["task"]["name"] = value("task");
+  }
+  if (const auto size = whole_number(value("data.train_size")); size && *size > 0) {
+    out["task"]["train_size"] = *size;
   }
   return out;
 }

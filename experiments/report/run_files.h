@@ -17,4 +17,8 @@ nlohmann::json read_object(const std::string& path);
 /// out.
 nlohmann::json read_training(const std::string& path);
 
+/// What the head of a page needs from spec.toml before the first measurement: {task: {name,
+/// train_size}, train_depth: {law, min, max}}; what the file does not say is left out.
+nlohmann::json read_spec(const std::string& path);
+
 }  // namespace sv::report

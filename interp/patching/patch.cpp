@@ -379,8 +379,11 @@ PatchResult patch(Reasoner& model, const Dataset& data, const PatchOptions& opti
   if (options.untrained != nullptr) {
     Study blank(*options.untrained, pairs, spec, options, sets);
     blank.run(false);
-    out.controls.push_back(control(
-        "untrained model", blank.here_.donor(), pooled_models({}, options.untrained->models())));
+    // Of a pack like the trained one, the twins of the models that are pooled.
+    const int models = options.untrained->models();
+    out.controls.push_back(control("untrained model",
+                                   blank.here_.donor(),
+                                   models == model.models() ? pooled : pooled_models({}, models)));
   }
   return out;
 }

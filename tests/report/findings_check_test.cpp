@@ -50,6 +50,8 @@ TEST(FindingsCheck, NamesThePlaceOfEveryBreak) {
       {"/schema", 2, "schema is 2"},
       {"/title", 3, "title must be a string, it is number"},
       {"/exploratory", "yes", "exploratory must be true or false"},
+      {"/groups/1/control", 1, "groups[1].control must be true or false"},
+      {"/depth/by_difficulty/0/unit", 1, "depth.by_difficulty[0].unit must be a string"},
       {"/task/train_size", "many", "task.train_size must be a number, it is string"},
       {"/task/notes", "text", "task.notes must be an array"},
       {"/seeds", json::array(), "seeds is empty"},

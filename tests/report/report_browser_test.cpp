@@ -71,6 +71,76 @@ TEST_F(ReportInBrowser, ItCarriesItsEvidenceBesideEveryFigureWithAccuracy) {
             std::string::npos);
 }
 
+TEST_F(ReportInBrowser, ControlsAreToldApartFromTheSeedsOfAClaim) {
+  json findings = fake_findings(FakeRun{});
+  findings["groups"][1] = {{"name", "other"}, {"seeds", {100}}, {"control", true}};
+  const PageVisit page = open(write_run("claim", findings, "", nullptr));
+  expect_clean(page);
+  EXPECT_EQ(count(page.dom, "4 seeds and 1 control; a claim needs at least 10"), 1u);
+  EXPECT_EQ(count(page.dom, "<dd>0, 1, 2, 3; control: 100</dd>"), 1u);
+}
+
+TEST_F(ReportInBrowser, DifficultyCountsWhatItSaysAndGivesEveryLevelItsColour) {
+  json findings = fake_findings(FakeRun{});
+  json& levels = findings["depth"]["by_difficulty"];
+  const json level = levels[0];
+  for (int more = 7; more <= 12; ++more) {
+    levels.push_back(level);
+    levels.back()["difficulty"] = more;
+  }
+  for (json& one : levels) {
+    one["unit"] = "answer tokens";
+    one["interval"] = json::array();
+    for (size_t r = 0; r < one["depths"].size(); ++r) {
+      one["interval"].push_back({0.1, 0.9});
+    }
+  }
+  const PageVisit page = open(write_run("levels", findings, "", nullptr));
+  expect_clean(page);
+  EXPECT_EQ(figure_marks(page, "difficulty_curves"), std::vector<int>{12 * (4 * 13 + 2)});
+  EXPECT_EQ(count(page.dom, "difficulty 12 (225 answer tokens)"), 1u);
+  EXPECT_EQ(count(page.dom, "items right (%)"), 0u);
+  EXPECT_EQ(count(page.dom, "Band: 95 % bootstrap interval over seeds."), 1u);
+  // In the key and in the plot: ten levels between the ends of the scale, all different.
+  EXPECT_EQ(count(page.dom, "data-tone="), 2u * 10);
+  EXPECT_EQ(count(page.dom, "data-tone=\"s3.82\""), 2u);
+  EXPECT_EQ(count(page.dom, "style=\"--c: color-mix("), 2u * 10);
+}
+
+TEST_F(ReportInBrowser, TheKeyOfAMapExplainsHolesAndTheOtherHue) {
+  json findings = fake_findings(FakeRun{});
+  json& map = findings["probe"][0]["by_position"];
+  map["selectivity"] = map["accuracy"];
+  for (json& row : map["selectivity"]) {
+    for (json& value : row) {
+      value = 0.4;
+    }
+  }
+  const PageVisit plain = open(write_run("key", findings, "", nullptr));
+  EXPECT_EQ(count(plain.dom, "below zero 0 %"), 0u);
+  EXPECT_EQ(count(plain.dom, " at this position and step)</span>"), 0u);
+  map["selectivity"][0][0] = -0.2;
+  map["selectivity"][0][1] = nullptr;
+  findings["patch"][0]["controls"][0]["effect"][0][1] = nullptr;
+  const PageVisit page = open(write_run("key", findings, "", nullptr));
+  expect_clean(page);
+  EXPECT_EQ(count(page.dom, "below zero 0 %"), 1u);
+  EXPECT_EQ(count(page.dom, " at this position and step)</span>"), 1u);
+  EXPECT_EQ(count(page.dom, " about the patched position alone)</span>"), 1u);
+  EXPECT_GE(count(page.dom, " not asked</span>"), 1u);
+}
+
+TEST_F(ReportInBrowser, ARunThatIsNotMeasuredYetSaysItsTrainingDepth) {
+  const std::string folder = write_run("going", json(nullptr), fake_metrics(FakeRun{}), nullptr);
+  write_text(folder + "/spec.toml",
+             "task = \"sudoku\"\n\n[data]\ntrain_size = 20000\n\n[depth]\ntrain = \"2..4\"\n");
+  const PageVisit page = open(folder);
+  expect_clean(page);
+  EXPECT_EQ(count(page.dom, "<dd>2–4 (uniform)</dd>"), 1u);
+  EXPECT_EQ(count(page.dom, "<dd>not recorded"), 0u);
+  EXPECT_EQ(count(page.dom, "20,000 training items · train depth 2–4 (uniform)</p>"), 1u);
+}
+
 TEST_F(ReportInBrowser, TenSeedsAreNotStampedExploratory) {
   FakeRun run;
   run.seeds = 10;

@@ -117,6 +117,29 @@ TEST(Report, LeavesOutAMetricsLineThatWasCutOff) {
   EXPECT_NE(render(folder).find("\"training\":[{"), std::string::npos);
 }
 
+TEST(Report, ReadsEveryFormOfTheTrainingDepthFromTheSettings) {
+  const std::vector<std::pair<std::string, std::string>> forms = {
+      {"8", R"({"law":"fixed","max":8,"min":8})"},
+      {"2..4", R"({"law":"uniform","max":4,"min":2})"},
+      {"4,2,16", R"({"law":"list","max":16,"min":2})"},
+      {"poisson:8", R"({"law":"poisson","max":32,"min":1})"},
+      {"2..", ""},
+      {"", ""},
+      {"all", ""},
+  };
+  const std::string folder =
+      write_run("forms", json(nullptr), fake_metrics(FakeRun{}, 10), nullptr);
+  for (const auto& [form, depth] : forms) {
+    write_text(folder + "/spec.toml",
+               "task = \"sudoku\"\n[depth]\ntrain = \"" + form + "\"\ntest = [1, 2]\n");
+    const std::string page = render(folder);
+    const std::string head = R"("spec":{"task":{"name":"sudoku"})";
+    const std::string whole =
+        depth.empty() ? head + "}" : head + R"(,"train_depth":)" + depth + "}";
+    EXPECT_NE(page.find(whole), std::string::npos) << form;
+  }
+}
+
 TEST(Report, ThinsLongCurvesToMeans) {
   std::string metrics;
   for (int step = 1; step <= 400; ++step) {

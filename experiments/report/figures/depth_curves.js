@@ -21,7 +21,8 @@ SV.depth_curves = function (parent, depth, context, title) {
     figure.caption(g.name + ": " + SV.evidence(context, {seeds: g.seeds, depths: depth.depths, items: g.items}));
   }
   const given = groups.some((g) => g.accuracy_interval || g.exact_interval || g.residual_interval);
-  figure.caption(SV.bandSays(most, given, depth.interval_method),
+  figure.caption(SV.bandSays(most, given, depth.interval_method) +
+    (depth.interval_method && groups.some((g) => g.residual_interval) ? " The residual's interval is over seeds alone." : ""),
     SV.isNumber(train.max) ? "Shaded: the depths seen in training; everything to the right of it is extrapolation." : null);
   SV.depthTable(figure, depth, groups);
   return figure;

@@ -3,6 +3,18 @@ SV.kClaimSeeds = 10;  // fewer seeds are exploratory
 
 SV.seedsOf = (part, context) => (part && part.seeds) || context.seeds || [];
 
+// Models that a claim rests on, and the controls of the same pack: "4 seeds and 1 control".
+SV.claimSeeds = function (context) {
+  const groups = (context.groups || []).filter((g) => g.seeds);
+  const controls = groups.filter((g) => g.control || g.name === "no injection").flatMap((g) => g.seeds);
+  const main = groups.filter((g) => !(g.control || g.name === "no injection")).flatMap((g) => g.seeds);
+  return {main: main.length ? [...new Set(main)] : context.seeds, controls: main.length ? controls : []};
+};
+SV.seedsSay = function (context) {
+  const {main, controls} = SV.claimSeeds(context);
+  return SV.plural(main.length, "seed") + (controls.length ? " and " + SV.plural(controls.length, "control") : "");
+};
+
 // `others`: seeds of further groups in the same figure, where they are not as many.
 SV.stamp = function (seeds, context, others) {
   const counts = [seeds.length, ...(others || []).map((s) => s.length)];
@@ -41,9 +53,9 @@ SV.evidence = function (context, {seeds, depths, items, trainItems}) {
   ].filter(Boolean).join(" · ");
 };
 
-// How the band of a series is to be read.
+// How the band of a series is to be read; intervals without a method are bootstrapped over seeds (README.md).
 SV.bandSays = function (seeds, given, method) {
-  if (given) return "Line: mean over seeds. Band: interval " + (method || "stored with the results") + ". Points: single seeds.";
+  if (given) return "Line: mean over seeds. Band: " + (method || "95 % bootstrap interval over seeds") + ". Points: single seeds.";
   return seeds.length > 1 ? "Line: mean over seeds. Band: lowest to highest seed. Points: single seeds." :
     "One seed: there is no interval over seeds.";
 };

@@ -55,14 +55,20 @@ SV.heatCell = function (svg, spec, r, c, x, y, gap) {
   }
 };
 
-// The scale of a map: a row of swatches from low to high.
-SV.heatScale = function (parent, hues, low, high) {
+// The scale of a map: a row of swatches from low to high (`hues` [[class, name, its own high]]); `further` [[class, text]]: cells that stand for no value.
+SV.heatScale = function (parent, hues, low, high, further) {
   const box = parent.appendChild(SV.el("div", {class: "legend"}));
-  for (const [hue, name] of hues) {
+  for (const [hue, name, end] of hues) {
     const item = box.appendChild(SV.el("span", {}, name + " " + low + " "));
     const svg = d3.select(item).append("svg").attr("viewBox", "0 0 60 10").attr("width", 60).attr("height", 10).attr("aria-hidden", "true");
     d3.range(10).forEach((i) => svg.append("rect").attr("class", "cell " + hue).attr("x", i * 6).attr("width", 6).attr("height", 10)
       .attr("fill-opacity", (i + 1) / 10));
-    item.append(document.createTextNode(" " + high));
+    item.append(document.createTextNode(" " + (end || high)));
+  }
+  for (const [style, text] of further || []) {
+    const item = box.appendChild(SV.el("span", {}));
+    d3.select(item).append("svg").attr("viewBox", "0 0 26 12").attr("aria-hidden", "true").append("rect").attr("class", "cell " + style)
+      .attr("x", 6).attr("y", 0.5).attr("width", 14).attr("height", 11).attr("fill-opacity", style === "unasked" ? 0.22 : 1);
+    item.append(document.createTextNode(" " + text));
   }
 };

@@ -51,7 +51,9 @@ SV.lensHeat = function (parent, lens, example) {
   const width = longest === 1 ? Math.max(11, Math.min(17, Math.floor(930 / shown.length))) : Math.min(46, 7 * Math.min(longest, 6) + 6);
   const headers = [{label: "token", class: "token", texts: example.tokens.map(SV.plain)}];
   if (example.targets) headers.push({label: "target", class: "target", texts: example.targets.map((t) => (t === null ? "" : String(t)))});
-  SV.heatScale(parent, [["pos", "right"], ["neg", "wrong"]], "0 %", "100 %");
+  const holes = example.prob && example.prob.flat().some((p) => !SV.isNumber(p));
+  SV.heatScale(parent, [["pos", "right"], ["neg", "wrong"]], "0 %", "100 %",
+    [shown.every((t) => SV.asked(example, t)) ? null : ["unasked", "not asked"], holes ? ["none", "no value"] : null].filter(Boolean));
   SV.heat(parent, {
     rows: lens.depths, cols: shown.map((t) => SV.lensPosition(lens, t)), headers, cell: {width, height: 17},
     value: (r, t) => (example.prob ? example.prob[r][t] : 1), text: (r, t) => example.readout[r][t],

@@ -1,8 +1,8 @@
 // Loss, accuracy and gradient norm while training, by seed with the mean and band of each group.
 SV.loss_curves = function (parent, training, context) {
-  const seeds = [...new Set(training.map((curve) => curve.seed))];
-  const figure = SV.figure(parent, "loss_curves", "Loss and accuracy while training", SV.stamp(seeds, context, SV.trainingGroups(training).map((g) => g.seeds)));
   const groups = SV.trainingGroups(training);
+  const most = groups.reduce((a, g) => (g.seeds.length > a.length ? g.seeds : a), []);
+  const figure = SV.figure(parent, "loss_curves", "Loss and accuracy while training", SV.stamp(most, context, groups.map((g) => g.seeds)));
   const panels = [["loss", "loss (nats per answer token)", true], ["accuracy", "accuracy on the training batch (%)", false],
     ["grad_norm", "gradient norm (before clipping)", true]];
   const legend = SV.el("div", {});
@@ -24,11 +24,13 @@ SV.loss_curves = function (parent, training, context) {
       SV.drawSeries(axes, {name: g.name, color: SV.colorOf(context, g.name), xs: g.steps, rows: g[key], seeds: g.seeds, thin: true}, SV.plain);
     }
   }
-  const most = d3.max(training, (curve) => curve.group_size);
+  const thinned = d3.max(training, (curve) => curve.group_size);
   const seconds = d3.max(training, (curve) => curve.seconds);
-  figure.caption(SV.evidence(context, {seeds, items: null}) + " · batch accuracy, at the depths that training draws",
+  for (const g of groups.slice(0, -1)) figure.caption(g.name + ": " + SV.evidence(context, {seeds: g.seeds, items: null}));
+  const last = groups[groups.length - 1];
+  figure.caption(last.name + ": " + SV.evidence(context, {seeds: last.seeds, items: null}) + " · batch accuracy, at the depths that training draws",
     "Thick line: mean over seeds. Thin lines: single seeds. Band: lowest to highest seed." +
-    (most > 1 ? " Each point is the mean of up to " + most + " logged steps." : ""),
+    (thinned > 1 ? " Each point is the mean of up to " + thinned + " logged steps." : ""),
     SV.isNumber(seconds) ? "Last logged step after " + SV.plain(seconds) + " s." : null);
   figure.table(["group", "seed", "step", "loss", "accuracy", "gradient norm"], training.flatMap((curve) =>
     curve.step.map((step, i) => [curve.label, "" + curve.seed, step, curve.loss[i], SV.percent(curve.accuracy[i]), curve.grad_norm[i]])));

@@ -1,10 +1,12 @@
 // The page: head, summary, one section per kind of result, in the order in which a reader asks.
 SV.context = function (data) {
   const findings = data.findings || {};
-  const groups = findings.groups || [];
+  const groups = findings.groups || SV.trainingGroups(data.training || []).map(({name, seeds}) => ({name, seeds}));
   const trained = [...new Set((data.training || []).map((curve) => curve.seed))];
   const seeds = findings.seeds || (groups[0] && groups[0].seeds) || trained;
-  const context = {...findings, seeds, colors: new Map(), run: data.run_folder};
+  const spec = data.spec || {};  // what spec.toml says where the results do not say it yet
+  const context = {...findings, groups, seeds, colors: new Map(), run: data.run_folder,
+    train_depth: findings.train_depth || spec.train_depth, task: findings.task || spec.task};
   for (const group of groups) SV.colorOf(context, group.name);
   return context;
 };
@@ -16,15 +18,16 @@ SV.head = function (data, context) {
   document.title = title;
   head.append(SV.el("h1", {}, title), SV.el("p", {class: "lead"}, SV.el("code", {}, data.run_folder)));
   if (SV.onlyBench(data)) return;
-  if (context.exploratory || context.seeds.length < SV.kClaimSeeds) {
-    head.append(SV.el("p", {}, SV.el("span", {class: "stamp"}, "exploratory"), " " + SV.plural(context.seeds.length, "seed") +
+  const {main, controls} = SV.claimSeeds(context);
+  if (context.exploratory || main.length < SV.kClaimSeeds) {
+    head.append(SV.el("p", {}, SV.el("span", {class: "stamp"}, "exploratory"), " " + SV.seedsSay(context) +
       "; a claim needs at least " + SV.kClaimSeeds + "."));
   }
   const depth = context.train_depth || {};
   const facts = [["task", task.name], ["training items", SV.isNumber(task.train_size) ? SV.plain(task.train_size) : null],
     ["unseen test items", SV.isNumber(task.test_size) ? SV.plain(task.test_size) : null],
     ["training depth (updates)", SV.range([depth.min, depth.max]) + (depth.law ? " (" + depth.law + ")" : "")],
-    ["seeds", context.seeds.join(", ")], ["settings digest", context.spec_digest ? SV.short(context.spec_digest, 13) : null],
+    ["seeds", main.join(", ") + (controls.length ? "; control: " + controls.join(", ") : "")], ["settings digest", context.spec_digest ? SV.short(context.spec_digest, 13) : null],
   ].filter((fact) => fact[1]);
   head.append(SV.el("dl", {class: "facts"}, facts.map(([name, value]) => SV.el("div", {}, SV.el("dt", {}, name), SV.el("dd", {}, value)))));
   for (const note of task.notes || []) head.append(SV.el("p", {class: "lead"}, note));

@@ -11,8 +11,10 @@ SV.patch_map = function (parent, patch, context) {
   const scale = most <= 1 && most > 0.2 ? 1 : most;  // shares keep the full scale unless all are small
   const share = most <= 1;
   const format = share ? SV.percent : SV.plain;
+  const holes = [patch.effect, ...(patch.controls || []).map((c) => c.effect)].flat(2).some((v) => !SV.isNumber(v));
   const hues = all.some((v) => v < 0) ? [["pos", "more"], ["neg", "less"]] : [["pos", "effect"]];
-  SV.heatScale(figure.body, hues, share ? "0 %" : "0", share ? Math.round(100 * scale) + " %" : SV.plain(scale));
+  SV.heatScale(figure.body, hues, share ? "0 %" : "0", share ? Math.round(100 * scale) + " %" : SV.plain(scale),
+    holes ? [["none", "dotted: not measured (controls speak about the patched position alone)"]] : []);
   const place = figure.body.appendChild(SV.el("div", {class: "panels maps"}));
   const draw = (i) => {
     place.replaceChildren();

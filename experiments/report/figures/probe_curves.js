@@ -99,7 +99,9 @@ SV.probeMap = function (figure, probe) {
   const values = selective || probe.by_position.accuracy;
   const what = selective ? "selectivity" : "accuracy";
   figure.body.append(SV.el("h4", {}, SV.short(SV.probeName(probe), 40) + ": " + what + " by update and position, mean over seeds"));
-  SV.heatScale(figure.body, [["pos", what]], "0 %", "100 %");
+  const all = values.flat();
+  SV.heatScale(figure.body, [["pos", what], ...(all.some((v) => v < 0) ? [["neg", "below zero", "−100 %"]] : [])], "0 %", "100 %",
+    all.every(SV.isNumber) ? [] : [["none", "dotted: no value (too few examples at this position and step)"]]);
   SV.heat(figure.body, {
     rows: probe.depths, cols: positions, cell: {width: Math.max(12, Math.min(40, Math.floor(900 / positions.length))), height: 17},
     value: (r, t) => values[r][t], tip: (r, t) => "update " + probe.depths[r] + ", position " + positions[t] + ": " + what + " " + SV.percent(values[r][t]) +

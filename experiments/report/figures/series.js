@@ -10,7 +10,7 @@ SV.drawSeries = function (axes, series, format) {
   const {x, y, inner} = axes;
   const floor = y.base ? y.domain()[0] : -Infinity;  // a log axis has no zero: draw at its floor
   const py = (v) => y(Math.max(v, floor));
-  const g = inner.append("g").attr("class", series.color);
+  const g = SV.paint(inner.append("g"), series.color);
   const indices = d3.range(series.xs.length);
   const middle = indices.map((i) => SV.mean(SV.column(series.rows, i)));
   const spread = indices.map((i) => SV.spread(series.rows, i, series.interval));
@@ -36,7 +36,7 @@ SV.legend = function (parent, entries) {
   for (const entry of entries) {
     const item = list.appendChild(SV.el("li", {}));
     const svg = d3.select(item).append("svg").attr("viewBox", "0 0 26 12").attr("aria-hidden", "true");
-    const g = svg.append("g").attr("class", entry.color);
+    const g = SV.paint(svg.append("g"), entry.color);
     if (entry.fill) g.append("rect").attr("class", entry.fill).attr("x", 4).attr("width", 18).attr("height", 12);
     else g.append("line").attr("class", "line " + (entry.dash || "")).attr("x1", 1).attr("x2", 25).attr("y1", 6).attr("y2", 6);
     item.append(document.createTextNode(SV.short(entry.name, 60)));
@@ -48,7 +48,19 @@ SV.colorOf = function (context, name) {
   if (!context.colors.has(name)) context.colors.set(name, "c" + (context.colors.size % SV_PALETTE));
   return context.colors.get(name);
 };
-SV.orderedColor = (i, n) => "s" + (n < 2 ? 2 : Math.round((i * (SV_PALETTE - 1)) / (n - 1)));
+// Up to as many as the palette holds, its own colours; beyond that "s2.40": 40 % of the way from the third to the fourth.
+SV.orderedColor = function (i, n) {
+  const at = n < 2 ? 2 : (i * (SV_PALETTE - 1)) / (n - 1);
+  return "s" + (n <= SV_PALETTE ? Math.round(at) : at.toFixed(2));
+};
+SV.paint = function (selection, color) {
+  const [, below, part] = /^s(\d)\.(\d\d)$/.exec(color) || [];
+  if (part === undefined || part === "00") return selection.attr("class", color.replace(".00", ""));
+  selection.attr("class", "s" + below).attr("data-tone", color);
+  const mixed = `color-mix(in srgb, var(--seq${Number(below) + 1}) ${Number(part)}%, var(--seq${below}))`;
+  if (CSS.supports("color", mixed)) selection.style("--c", mixed);
+  return selection;
+};
 
 SV.wideRange = (values) => {
   const [low, high] = d3.extent(values);
