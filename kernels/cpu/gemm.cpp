@@ -2,6 +2,7 @@
 #include "kernels/cpu/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "core/check.h"
 #include "kernels/math/simd.h"
@@ -79,27 +80,16 @@ template <class T>
 Gemm<T>::Gemm(Isa isa) : tiles_(tiles<T>(isa)) {}
 
 template <class T>
-void Gemm<T>::pack(View<T> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const {
+template <class S>
+void Gemm<T>::pack(View<S> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const {
   for (int64_t p = begin; p < end; ++p) {
-    const int64_t j = p * tiles_.width;
-    pack_panel<T>({b.data + j * b.col, b.row, b.col},
-                  k,
-                  std::min<int64_t>(n - j, tiles_.width),
-                  width_of(p, n),
-                  packed + j * k);
-  }
-}
-
-template <class T>
-void Gemm<T>::pack(
-    View<bf16> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const {
-  for (int64_t p = begin; p < end; ++p) {
-    const int64_t j = p * tiles_.width;
-    widen_panel<T>({b.data + j * b.col, b.row, b.col},
-                   k,
-                   std::min<int64_t>(n - j, tiles_.width),
-                   width_of(p, n),
-                   packed + j * k);
+    const int64_t j = p * tiles_.width, cols = std::min<int64_t>(n - j, tiles_.width);
+    const View<S> panel{b.data + j * b.col, b.row, b.col};
+    if constexpr (std::is_same_v<S, T>) {
+      pack_panel<T>(panel, k, cols, width_of(p, n), packed + j * k);
+    } else {
+      widen_panel<T>(panel, k, cols, width_of(p, n), packed + j * k);
+    }
   }
 }
 
@@ -147,6 +137,13 @@ void Gemm<T>::run(View<T> a,
   }
 }
 
+#define SV_PACKS(T, S) \
+  template void Gemm<T>::pack(View<S>, int64_t, int64_t, int64_t, int64_t, T*) const;
+SV_PACKS(float, float)
+SV_PACKS(float, bf16)
+SV_PACKS(double, double)
+SV_PACKS(double, bf16)
+#undef SV_PACKS
 template class Gemm<float>;
 template class Gemm<double>;
 

@@ -72,9 +72,9 @@ class Gemm {
   int64_t packed_size(int64_t k, int64_t n) const { return k * panels(n) * tiles_.width; }
   /// Packs panels [begin, end) of b (k, n), each into its own place in `packed`; missing columns
   /// become zero.
-  void pack(View<T> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const;
-  /// The same of a b stored in bf16: widened here, once per panel, never in the row loop.
-  void pack(View<bf16> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const;
+  /// A b stored in bf16 is widened here, once per panel, never in the row loop.
+  template <class S>
+  void pack(View<S> b, int64_t k, int64_t n, int64_t begin, int64_t end, T* packed) const;
   void pack(View<T> b, int64_t k, int64_t n, T* packed) const {
     pack(b, k, n, 0, panels(n), packed);
   }
