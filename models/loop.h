@@ -46,7 +46,7 @@ class Loop {
   /// Models of this run.
   int models() const { return plan_.members.count > 0 ? plan_.members.count : model_.models(); }
   Pass pass(Tape& tape, Phase phase, int r) const {
-    return {tape, model_.params(), taps_, phase, r, plan_.members, plan_.packed};
+    return {tape, model_.params(), taps_, phase, r, plan_.members, plan_.packed, &out_.blocks};
   }
   int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
   int parts() const { return static_cast<int>(model_.schedule().parts.size()); }

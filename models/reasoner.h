@@ -31,6 +31,13 @@ struct Inputs {
   int64_t batch() const { return tokens.dim(1); }
 };
 
+/// How many blocks of one model went through fused::block, and how many op by op: what a run record
+/// says about the path it took.
+struct BlockPaths {
+  int64_t fused = 0;
+  int64_t plain = 0;
+};
+
 /// What model code is given: the tape, the parameters, the place in the run, and the taps.
 struct Pass {
   Tape& tape;
@@ -40,6 +47,7 @@ struct Pass {
   int r = 0;
   Members members = {};
   const PackedWeights* packed = nullptr;
+  BlockPaths* paths = nullptr;
 
   /// The parameter as a Var; its gradient goes to Params.
   Var param(ParamId id) {
@@ -48,6 +56,13 @@ struct Pass {
   /// The matrix's panels, if the run has packed its weights.
   ops::Panels panels(ParamId id) const {
     return packed == nullptr ? ops::Panels{} : packed->of(id, members);
+  }
+  /// A parameter's value as kernels take it; empty for -1.
+  Tensor value(ParamId id) const { return id < 0 ? Tensor{} : members.of(params[id].value); }
+  /// A block may be computed in one call: nothing asks for what happens inside it.
+  bool fusable(int block) const {
+    return !tape.recording() && packed != nullptr &&
+           (taps == nullptr || !taps->inside(phase, r, block));
   }
   /// Place in the pack of the run's model m.
   size_t place(int64_t m) const { return static_cast<size_t>(members.first + m); }

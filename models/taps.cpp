@@ -272,6 +272,17 @@ bool TapSession::matches(size_t tap, const Site& site) const {
          std::find(resolved.sites.begin(), resolved.sites.end(), key) != resolved.sites.end();
 }
 
+bool TapSession::inside(Phase phase, int r, int block) const {
+  const auto within = [&](const Site& site) {
+    return site.phase == phase && site.block == block && site.point != Point::resid_in &&
+           site.point != Point::resid_out;
+  };
+  return std::ranges::any_of(resolved_, [&](const Resolved& tap) {
+    return (phase == Phase::encode || tap.updates[static_cast<size_t>(r)] != 0) &&
+           std::ranges::any_of(tap.sites, within);
+  });
+}
+
 Var TapSession::write(Tape& tape, const Tap& tap, const Site& site, Var x) {
   Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
   std::memcpy(y->value.data, x->value.data, x->value.bytes());

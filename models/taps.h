@@ -108,6 +108,8 @@ class TapSession {
              std::span<const int> base = {});
 
   Var fire(Tape& tape, const Site& site, Var x);
+  /// A tap is at a site inside this block at update r: neither its input nor its output.
+  bool inside(Phase phase, int r, int block) const;
   void set_live(std::span<const uint8_t> live) { live_ = live; }
   /// Recomputation of a checkpoint: writes act again, reads do not, nothing is counted.
   void set_replay(bool replay) { replay_ = replay; }

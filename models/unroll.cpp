@@ -20,6 +20,7 @@ void Trajectory::clear() {
   residual = {};
   exit_logits = {};
   session.reset();
+  blocks = {};
   updates_run = 0;
   row_updates = 0;
 }

@@ -58,6 +58,7 @@ struct Trajectory {
   Tensor exit_logits;  // (M,B,T,V) readout of every row at its last update, when Halt is on
   std::shared_ptr<TapSession>
       session;              // replays writes in recomputed segments: must live until backward
+  BlockPaths blocks;        // transformer blocks computed in one call, and op by op
   int updates_run = 0;      // updates the loop made
   int64_t row_updates = 0;  // rows x updates computed: the work; without halting M * B * R
 

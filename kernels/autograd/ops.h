@@ -13,10 +13,11 @@ namespace sv::ad {
 Var matmul(Tape&, Var x, Var w, Var bias = {}, const ops::Panels& panels = {});
 /// Rows of a table. ids i32 (1|M, 1|B, T), table (M,V,D); y (M,B,T,D) with B = `batch`.
 Var embed(Tape&, const Tensor& ids, Var table, int64_t batch);
+inline constexpr double kRmsNormEps = 1e-6, kLayerNormEps = 1e-5;
 /// x / sqrt(mean(x^2) + eps) * gain. x (M,...,D), gain (M,D) or absent.
-Var rmsnorm(Tape&, Var x, Var gain, double eps = 1e-6);
+Var rmsnorm(Tape&, Var x, Var gain, double eps = kRmsNormEps);
 /// (x - mean) / sqrt(var + eps) * gain + bias.
-Var layernorm(Tape&, Var x, Var gain, Var bias, double eps = 1e-5);
+Var layernorm(Tape&, Var x, Var gain, Var bias, double eps = kLayerNormEps);
 /// Rotary positions on x (M,B,T,H*K).
 Var rope(Tape&, Var x, int heads, double base);
 /// softmax(scale q k^T + mask): q (M,B,T,H*K), k (M,B,S,G*K); (M,B,H,T,S).

@@ -58,6 +58,11 @@ struct View {
   int64_t col;
 };
 
+/// Entries [begin, end).
+struct Range {
+  int64_t begin, end;
+};
+
 template <class T>
 class Gemm {
  public:
@@ -78,6 +83,9 @@ class Gemm {
   void pack(View<T> b, int64_t k, int64_t n, T* packed) const {
     pack(b, k, n, 0, panels(n), packed);
   }
+  /// Packs only the rows and columns given of b (k, n), for callers that make b piece by piece;
+  /// `b` is the view of the piece. The columns missing in the last panel become zero with column n.
+  void pack_piece(View<T> b, int64_t k, int64_t n, Range rows, Range columns, T* packed) const;
   /// c (rows, n) with row stride c_row (+)= a (rows, k) b; `packed` holds all panels of b.
   void run(View<T> a,
            int64_t rows,

@@ -48,6 +48,11 @@ Var Norm::operator()(Pass& pass, Var x) const {
   return ad::layernorm(pass.tape, x, pass.param(gain_), pass.param(bias_));
 }
 
+fused::NormWeights Norm::weights(const Pass& pass) const {
+  const bool layer = bias_ >= 0;
+  return {pass.value(gain_), pass.value(bias_), layer, layer ? ad::kLayerNormEps : ad::kRmsNormEps};
+}
+
 BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
   BlockShape b{s.width,
                s.heads,
@@ -114,6 +119,16 @@ void Block::add_sites(std::vector<Site>& sites, Phase phase, int block) {
   }
 }
 
+ops::AttentionMask Block::mask(const Inputs& in) const {
+  ops::AttentionMask mask;
+  mask.kind = in.prefix       ? ops::AttentionMask::Kind::prefix
+              : shape_.causal ? ops::AttentionMask::Kind::causal
+                              : ops::AttentionMask::Kind::bidirectional;
+  mask.lengths = in.lengths;
+  mask.prefix = in.prefix;
+  return mask;
+}
+
 Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
   Var q = q_(pass, x);
   Var k = k_(pass, x);
@@ -124,15 +139,9 @@ Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
   q = pass.tap(Point::q, q, block_);
   k = pass.tap(Point::k, k, block_);
   const Var v = pass.tap(Point::v, v_(pass, x), block_);
-  ops::AttentionMask mask;
-  mask.kind = in.prefix       ? ops::AttentionMask::Kind::prefix
-              : shape_.causal ? ops::AttentionMask::Kind::causal
-                              : ops::AttentionMask::Kind::bidirectional;
-  mask.lengths = in.lengths;
-  mask.prefix = in.prefix;
   const int head_width = shape_.width / shape_.heads;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_width));
-  Var p = ad::attention_pattern(pass.tape, q, k, mask, shape_.heads, shape_.kv_heads, scale);
+  Var p = ad::attention_pattern(pass.tape, q, k, mask(in), shape_.heads, shape_.kv_heads, scale);
   p = pass.tap(Point::attn_pattern, p, block_);
   const Var mixed = ad::attention_mix(pass.tape, p, v, shape_.heads, shape_.kv_heads);
   return pass.tap(Point::attn_out, attn_out_(pass, mixed), block_);
@@ -146,14 +155,48 @@ Var Block::mlp(Pass& pass, Var x) const {
   return pass.tap(Point::mlp_out, down_(pass, hidden), block_);
 }
 
-Var Block::operator()(Pass& pass, const Inputs& in, Var x) const {
+Var Block::plain(Pass& pass, const Inputs& in, Var x) const {
   const auto maybe = [&](const std::optional<Norm>& norm, Var y) {
     return norm ? (*norm)(pass, y) : y;
   };
-  x = pass.tap(Point::resid_in, x, block_);
   x = maybe(norm_attn_out_, ad::add(pass.tape, x, attention(pass, in, maybe(norm_attn_in_, x))));
-  x = maybe(norm_mlp_out_, ad::add(pass.tape, x, mlp(pass, maybe(norm_mlp_in_, x))));
-  return pass.tap(Point::resid_out, x, block_);
+  return maybe(norm_mlp_out_, ad::add(pass.tape, x, mlp(pass, maybe(norm_mlp_in_, x))));
+}
+
+Var Block::fused(Pass& pass, const Inputs& in, Var x) const {
+  const auto maybe = [&](const std::optional<Norm>& norm) {
+    return norm ? norm->weights(pass) : fused::NormWeights{};
+  };
+  const fused::BlockWeights weights = {maybe(norm_attn_in_),
+                                       maybe(norm_attn_out_),
+                                       maybe(norm_mlp_in_),
+                                       maybe(norm_mlp_out_),
+                                       q_.panels(pass),
+                                       k_.panels(pass),
+                                       v_.panels(pass),
+                                       attn_out_.panels(pass),
+                                       up_.panels(pass),
+                                       down_.panels(pass),
+                                       up_.bias(pass),
+                                       down_.bias(pass)};
+  const fused::BlockSizes sizes = {shape_.heads,
+                                   shape_.kv_heads,
+                                   shape_.hidden,
+                                   shape_.mlp == "swiglu",
+                                   shape_.rope,
+                                   shape_.rope_base};
+  const Var y = pass.tape.output(x.shape(), x.value().dtype, false);
+  fused::block(pass.tape.ctx, sizes, weights, mask(in), x.value(), y.value());
+  return y;
+}
+
+Var Block::operator()(Pass& pass, const Inputs& in, Var x) const {
+  x = pass.tap(Point::resid_in, x, block_);
+  const bool whole = pass.fusable(block_);
+  if (pass.paths != nullptr) {
+    (whole ? pass.paths->fused : pass.paths->plain) += pass.tape.ctx.model_count(x.value());
+  }
+  return pass.tap(Point::resid_out, whole ? fused(pass, in, x) : plain(pass, in, x), block_);
 }
 
 Embed::Embed(Params& params, const TaskSpec& task, const ModelSettings& s)

@@ -8,6 +8,7 @@
 
 #include "data/task.h"
 #include "kernels/autograd/ops.h"
+#include "kernels/fused/block.h"
 #include "models/reasoner.h"
 #include "models/settings.h"
 
@@ -25,6 +26,9 @@ class Linear {
          bool bias = false,
          const Init& bias_init = Init::zeros());
   Var operator()(Pass&, Var x) const;
+  /// For fused kernels: the packed matrix, and the bias or nothing.
+  Tensor panels(const Pass& pass) const { return pass.panels(weight_).y; }
+  Tensor bias(const Pass& pass) const { return pass.value(bias_); }
 
  private:
   ParamId weight_ = -1;
@@ -37,6 +41,8 @@ class Norm {
   Norm() = default;
   Norm(Params&, const std::string& name, const std::string& kind, int64_t width);
   Var operator()(Pass&, Var x) const;
+  /// For fused kernels.
+  fused::NormWeights weights(const Pass&) const;
 
  private:
   ParamId gain_ = -1;
@@ -65,8 +71,13 @@ class Block {
   static void add_sites(std::vector<Site>& sites, Phase phase, int block);
 
  private:
+  /// Op by op: with a gradient, or with a tap inside.
+  Var plain(Pass&, const Inputs&, Var x) const;
+  /// In one call (fused/block.h), to the same bits.
+  Var fused(Pass&, const Inputs&, Var x) const;
   Var attention(Pass&, const Inputs&, Var x) const;
   Var mlp(Pass&, Var x) const;
+  ops::AttentionMask mask(const Inputs&) const;
   BlockShape shape_;
   int block_;
   Linear q_, k_, v_, attn_out_, up_, down_;

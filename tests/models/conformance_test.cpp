@@ -68,7 +68,10 @@ Tap edit(const std::string& pattern) {
 
 class Conformance : public testing::TestWithParam<Subject> {
  protected:
-  Conformance() : model_(GetParam().make()) {}
+  Conformance() : model_(GetParam().make()) {
+    Arena arena;
+    packed_.pack({&arena, 1, {}}, model_->params());
+  }
 
   int updates() const { return GetParam().cycles * model_->schedule().period(); }
 
@@ -76,8 +79,11 @@ class Conformance : public testing::TestWithParam<Subject> {
     Plan plan = plan_of(std::to_string(GetParam().cycles), SaveAt::Readouts::every);
     plan.taps = taps.empty() ? nullptr : &taps;
     plan.start = start;
+    plan.packed =
+        pack_ ? &packed_ : nullptr;  // so that blocks without a tap inside are computed in one call
     ModelRun runner(*model_);
     const Trajectory& out = runner.forward(data_.inputs(), plan);
+    paths_ = out.blocks;
     Shown shown;
     for (const Readout& y : out.readouts) {
       std::array<Bytes, 2> at;
@@ -131,6 +137,9 @@ class Conformance : public testing::TestWithParam<Subject> {
   }
 
   std::unique_ptr<Reasoner> model_;
+  PackedWeights packed_;
+  bool pack_ = true;
+  BlockPaths paths_;  // of the last run
   Data data_{kSeeds, kBatch};
 };
 
@@ -283,6 +292,31 @@ TEST_P(Conformance, ATapOnOneModelLeavesTheOthersAlone) {
       EXPECT_TRUE(plain.readouts[r][1] == edited.readouts[r][1]) << address(site);
     }
     EXPECT_TRUE(plain.final[1] == edited.final[1]) << address(site);
+  }
+}
+
+TEST_P(Conformance, BlocksInOneCallHaveTheBitsOfTheirOps) {
+  const Shown whole = run({});
+  const BlockPaths in_one = paths_;
+  pack_ = false;
+  const Shown apart = run({});
+  EXPECT_TRUE(whole == apart);
+  EXPECT_EQ(in_one.plain, 0);
+  EXPECT_EQ(paths_.fused, 0);
+  EXPECT_EQ(in_one.fused, paths_.plain);
+}
+
+/// Only the block that a tap looks into is computed op by op, and only at that update.
+TEST_P(Conformance, ATapInsideABlockTakesItsOpsOneByOne) {
+  run({});
+  const int64_t blocks = paths_.fused;
+  for (const Site& site : addresses()) {
+    run({tap_at(address(site), Tap::Kind::read, [](const TapEvent&) {})});
+    const bool inside =
+        site.block >= 0 && site.point != Point::resid_in && site.point != Point::resid_out;
+    const int64_t expected = inside ? static_cast<int64_t>(kSeeds.size()) : 0;
+    EXPECT_EQ(paths_.plain, expected) << address(site);
+    EXPECT_EQ(paths_.fused, blocks - expected) << address(site);
   }
 }
 

@@ -2,18 +2,14 @@
 // b, g) and walks over its heads.
 #include <omp.h>
 
-#include <algorithm>
-#include <limits>
-
 #include "kernels/cpu/gemm.h"
-#include "kernels/cpu/write.h"
-#include "kernels/math/point.h"
-#include "kernels/math/simd.h"
-#include "kernels/ops/attention/attention.h"
+#include "kernels/ops/attention/attention_row.h"
 
 namespace sv::ops {
 
 namespace {
+
+using cpu::Visible;
 
 struct Dims {
   int64_t M, B, T, S, H, G, K;
@@ -73,91 +69,6 @@ void check_grad(const Grad& g, const Tensor& of, const char* name) {
   }
 }
 
-/// An i32 (1|M, B) tensor with all values in [0, S]; empty is allowed.
-void check_counts(const Tensor& t, const Dims& d, const char* name) {
-  if (!t) {
-    return;
-  }
-  expect_shape(t.shape, {t.shape.rank() == 2 && t.dim(0) == 1 ? 1 : d.M, d.B}, name);
-  const int32_t* values = t.as<int32_t>();
-  for (int64_t i = 0; i < t.numel(); ++i) {
-    SV_CHECK(values[i] >= 0 && values[i] <= d.S,
-             name,
-             "[",
-             i / d.B,
-             ", ",
-             i % d.B,
-             "] = ",
-             values[i],
-             ", S = ",
-             d.S);
-  }
-}
-
-void check_mask(const AttentionMask& mask, const Dims& d) {
-  check_counts(mask.lengths, d, "lengths");
-  SV_CHECK((mask.kind == AttentionMask::Kind::prefix) == static_cast<bool>(mask.prefix),
-           "a prefix tensor goes with the prefix mask");
-  check_counts(mask.prefix, d, "prefix");
-}
-
-/// The mask of one sequence: query t sees keys [0, count(t)).
-class Visible {
- public:
-  Visible(const AttentionMask& mask, const Dims& d, int64_t m, int64_t b)
-      : bidirectional_(mask.kind == AttentionMask::Kind::bidirectional),
-        length_(entry(mask.lengths, m, b, d.S)),
-        prefix_(entry(mask.prefix, m, b, 0)),
-        shift_(d.S - d.T) {}
-  int64_t length() const { return length_; }
-  int64_t count(int64_t t) const {
-    if (bidirectional_) {
-      return length_;
-    }
-    const int64_t at = t + shift_;
-    return std::clamp<int64_t>(at < prefix_ ? prefix_ : at + 1, 0, length_);
-  }
-
- private:
-  static int64_t entry(const Tensor& t, int64_t m, int64_t b, int64_t otherwise) {
-    return t ? t.as<int32_t>()[(t.dim(0) == 1 ? 0 : m) * t.dim(1) + b] : otherwise;
-  }
-  bool bidirectional_;
-  int64_t length_, prefix_, shift_;
-};
-
-/// x = scale * x minus the largest of it over the first n of S entries, -inf behind: what exp is
-/// taken of.
-template <class T>
-void centre_row(T* x, int64_t n, int64_t S, T scale) {
-  constexpr int64_t lanes = simd::kLanes<T>;
-  const auto factor = simd::broadcast(scale);
-  const T first = n > 0 ? x[0] : T{0};
-  auto most = simd::broadcast(first) * factor;
-  for (int64_t s = 0; s < n; s += lanes) {
-    most = simd::max(simd::load_n(x + s, std::min(lanes, n - s), first) * factor, most);
-  }
-  const T largest = simd::max_lanes(most);
-  cpu::write_row(x, n, false, [=](int64_t s) { return x[s] * scale - largest; });
-  std::fill(x + n, x + S, -std::numeric_limits<T>::infinity());
-}
-
-/// Softmax of scale * x (T, S) over the keys each row sees, in place; zeros where nothing is seen.
-/// exp runs over the whole matrix at once: one row is too short to be worth a loop of its own.
-template <class T>
-void softmax_rows(const Dims& d, const Visible& visible, T scale, T* x) {
-  for (int64_t t = 0; t < d.T; ++t) {
-    centre_row(x + t * d.S, visible.count(t), d.S, scale);
-  }
-  cpu::write_row(x, d.T * d.S, false, [=](int64_t i) { return point::exp_poly(x[i]); });
-  for (int64_t t = 0; t < d.T; ++t) {
-    T* row = x + t * d.S;
-    const int64_t n = visible.count(t);
-    const T inverse = n > 0 ? T{1} / simd::sum(row, n) : T{0};
-    cpu::write_row(row, n, false, [=](int64_t s) { return row[s] * inverse; });
-  }
-}
-
 /// ds (T, S) of one head from p and dp; zero where nothing is seen, whatever dp holds there.
 template <class T>
 void score_gradient(
@@ -188,7 +99,35 @@ void each_group(const Context& ctx, const Dims& d, int64_t size, F&& f) {
   });
 }
 
+/// An i32 (1|M, B) tensor with all values in [0, S]; empty is allowed.
+void check_counts(const Tensor& t, int64_t M, int64_t B, int64_t S, const char* name) {
+  if (!t) {
+    return;
+  }
+  expect_shape(t.shape, {t.shape.rank() == 2 && t.dim(0) == 1 ? 1 : M, B}, name);
+  const int32_t* values = t.as<int32_t>();
+  for (int64_t i = 0; i < t.numel(); ++i) {
+    SV_CHECK(values[i] >= 0 && values[i] <= S,
+             name,
+             "[",
+             i / B,
+             ", ",
+             i % B,
+             "] = ",
+             values[i],
+             ", S = ",
+             S);
+  }
+}
+
 }  // namespace
+
+void check_mask(const AttentionMask& mask, int64_t M, int64_t B, int64_t S) {
+  check_counts(mask.lengths, M, B, S, "lengths");
+  SV_CHECK((mask.kind == AttentionMask::Kind::prefix) == static_cast<bool>(mask.prefix),
+           "a prefix tensor goes with the prefix mask");
+  check_counts(mask.prefix, M, B, S, "prefix");
+}
 
 void attention_pattern(const Context& ctx,
                        const Tensor& q,
@@ -199,7 +138,7 @@ void attention_pattern(const Context& ctx,
                        double scale,
                        const Tensor& p) {
   const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
-  check_mask(mask, d);
+  check_mask(mask, d.M, d.B, d.S);
   with_float(q.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T* rows = q.as<T>();
@@ -207,7 +146,7 @@ void attention_pattern(const Context& ctx,
     T* out = p.as<T>();
     each_group<T>(
         ctx, d, gemm.packed_size(d.K, d.S), [&](int64_t m, int64_t b, Heads group, T* packed) {
-          const Visible visible(mask, d, m, b);
+          const Visible visible(mask, d.T, d.S, m, b);
           const int64_t mb = m * d.B + b, length = visible.length();
           for (int64_t h = group.begin; h < group.end; ++h) {
             if (d.leads(h)) {
@@ -216,7 +155,7 @@ void attention_pattern(const Context& ctx,
             T* to = out + d.p_at(mb, h);
             gemm.run(
                 {rows + d.q_at(mb, h), d.H * d.K, 1}, d.T, d.K, length, packed, to, d.S, false);
-            softmax_rows(d, visible, static_cast<T>(scale), to);
+            cpu::softmax_rows(visible, 0, d.T, d.S, static_cast<T>(scale), to);
           }
         });
   });
@@ -234,7 +173,7 @@ void attention_pattern_vjp(const Context& ctx,
                            const Grad& dq,
                            const Grad& dk) {
   const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
-  check_mask(mask, d);
+  check_mask(mask, d.M, d.B, d.S);
   expect_shape(dp.shape, p.shape, "dp");
   check_grad(dq, q, "dq");
   check_grad(dk, k, "dk");
@@ -248,7 +187,7 @@ void attention_pattern_vjp(const Context& ctx,
     each_group<T>(
         ctx, d, packed_size + d.T * d.S, [&](int64_t m, int64_t b, Heads group, T* packed) {
           T* ds = packed + packed_size;
-          const Visible visible(mask, d, m, b);
+          const Visible visible(mask, d.T, d.S, m, b);
           const int64_t mb = m * d.B + b, length = visible.length();
           for (int64_t h = group.begin; h < group.end; ++h) {
             const int64_t at = d.p_at(mb, h), q_at = d.q_at(mb, h), k_at = d.k_at(mb, d.group(h));

@@ -1,9 +1,7 @@
-#include <cmath>
-
-#include "kernels/cpu/write.h"
-#include "kernels/math/simd.h"
-#include "kernels/ops/arguments.h"
 #include "kernels/ops/layernorm/layernorm.h"
+
+#include "kernels/ops/arguments.h"
+#include "kernels/ops/layernorm/layernorm_row.h"
 
 namespace sv::ops {
 
@@ -14,22 +12,7 @@ struct Dims {
   int live;
 };
 
-template <class T>
-struct RowStats {
-  T mean, inv_std;
-};
-
-template <class T>
-RowStats<T> row_stats(const T* x, int64_t D, T eps) {
-  const T mean = simd::sum(x, D) / static_cast<T>(D);
-  const T squares = simd::sum_terms<T>(D, [&](int64_t i, int64_t count) {
-    const auto v =
-        count == simd::kLanes<T> ? simd::load(x + i) : simd::load_partial(x + i, count, mean);
-    const auto deviation = v - simd::broadcast(mean);
-    return deviation * deviation;
-  });
-  return {mean, T{1} / std::sqrt(squares / static_cast<T>(D) + eps)};
-}
+using cpu::RowStats;
 
 template <class T>
 void forward(const Context& ctx,
@@ -45,21 +28,9 @@ void forward(const Context& ctx,
     const T* g = gain ? gain + m * D : nullptr;
     const T* b = bias ? bias + m * D : nullptr;
     for (int64_t n = m * d.N + begin; n < m * d.N + end; ++n) {
-      const T* row = x + n * D;
-      T* to = y + n * D;
-      const auto [mean, inv] = row_stats(row, D, eps);
-      stats[2 * n] = mean;
-      stats[2 * n + 1] = inv;
-      const auto xhat = [=, mean = mean, inv = inv](int64_t i) { return (row[i] - mean) * inv; };
-      if (g && b) {
-        cpu::write_row(to, D, false, [=](int64_t i) { return xhat(i) * g[i] + b[i]; });
-      } else if (g) {
-        cpu::write_row(to, D, false, [=](int64_t i) { return xhat(i) * g[i]; });
-      } else if (b) {
-        cpu::write_row(to, D, false, [=](int64_t i) { return xhat(i) + b[i]; });
-      } else {
-        cpu::write_row(to, D, false, xhat);
-      }
+      const RowStats<T> row = cpu::layernorm_row(x + n * D, g, b, eps, D, y + n * D);
+      stats[2 * n] = row.mean;
+      stats[2 * n + 1] = row.inv_std;
     }
   });
 }

@@ -1,8 +1,6 @@
-#include <cmath>
-
-#include "kernels/cpu/write.h"
-#include "kernels/math/simd.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
+
+#include "kernels/ops/rmsnorm/rmsnorm_row.h"
 
 namespace sv::ops {
 
@@ -36,15 +34,7 @@ void forward(
   cpu::for_each_row_block(ctx, d.live, d.N, D, [&](int m, int64_t begin, int64_t end) {
     const T* g = gain ? gain + m * D : nullptr;
     for (int64_t n = m * d.N + begin; n < m * d.N + end; ++n) {
-      const T* row = x + n * D;
-      const T mean = simd::dot(row, row, D) / static_cast<T>(D);
-      const T inv = T{1} / std::sqrt(mean + static_cast<T>(eps));
-      inv_rms[n] = inv;
-      if (g) {
-        cpu::write_row(y + n * D, D, false, [&](int64_t i) { return row[i] * inv * g[i]; });
-      } else {
-        cpu::write_row(y + n * D, D, false, [&](int64_t i) { return row[i] * inv; });
-      }
+      inv_rms[n] = cpu::rmsnorm_row(x + n * D, g, static_cast<T>(eps), D, y + n * D);
     }
   });
 }
