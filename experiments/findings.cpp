@@ -127,9 +127,22 @@ json current(Measured& run, const std::string& path) {
 
 }  // namespace
 
+namespace {
+
+/// Which path the runs behind a result took: {"fused": n, "plain": n} transformer blocks.
+void note_blocks(Measured& run, json& value) {
+  const int64_t fused = run.blocks.fused.exchange(0), plain = run.blocks.plain.exchange(0);
+  if (fused + plain > 0 && value.is_object()) {
+    value["blocks"] = {{"fused", fused}, {"plain", plain}};
+  }
+}
+
+}  // namespace
+
 void save_part(Measured& run, const std::string& part, json value) {
   const std::string path = run.folder + "/findings.json";
   json doc = current(run, path);
+  note_blocks(run, value);
   const size_t dot = part.find('.');
   json& slot =
       dot == std::string::npos ? doc[part] : doc[part.substr(0, dot)][part.substr(dot + 1)];
@@ -143,6 +156,7 @@ void save_entry(Measured& run,
                 json value) {
   const std::string path = run.folder + "/findings.json";
   json doc = current(run, path);
+  note_blocks(run, value);
   json& list = doc[part];
   if (!list.is_array()) {
     list = json::array();

@@ -21,10 +21,12 @@ struct Measured {
   Workbench bench;
   std::unique_ptr<Reasoner> model;
   int threads;
+  BlockCount blocks;  // of the runs since a part of findings.json was last written
 
   /// Size of the training set (counted where the settings say "all of the file") and train depth.
   Provenance provenance();
-  RunOptions run_options(int batch = 64) const { return {batch, threads}; }
+  /// Runs made with these options are counted in `blocks`.
+  RunOptions run_options(int batch = 64) { return {batch, threads, &blocks}; }
   /// Periods of the deepest training step.
   int train_max() const { return bench.train_depth().max; }
   /// Same architecture, same seeds, no training: the null of every measurement.

@@ -144,7 +144,7 @@ std::vector<std::string> measure_patch(Measured& run, const PatchMeasure& what) 
   }
   o.untrained = control.get();
   o.pooled = main.models;
-  o.threads = run.threads;
+  o.run = run.run_options();
   o.trained = run.provenance();
   std::vector<std::pair<std::string, PatchResult>> results;
   std::string sentence;

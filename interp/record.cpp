@@ -149,7 +149,10 @@ std::string at_updates(const std::string& site, const std::string& updates) {
   return site;
 }
 
-std::vector<SiteValues> record_batch(Reasoner& model, const Batch& batch, const RecordPlan& plan) {
+std::vector<SiteValues> record_batch(Reasoner& model,
+                                     const Batch& batch,
+                                     const RecordPlan& plan,
+                                     const PackedWeights& packed) {
   check_plan(plan);
   BatchRecorder recorder(model, batch, plan);
   Taps taps;
@@ -169,8 +172,10 @@ std::vector<SiteValues> record_batch(Reasoner& model, const Batch& batch, const 
   run.save.readouts = readout ? SaveAt::Readouts::list : SaveAt::Readouts::none;
   run.save.readout_list = plan.updates;
   run.on_update = [](const Update&) {};  // nothing is kept: taps have copied what is wanted
+  run.packed = &packed;
   Trajectory trajectory;
   unroll(model, load_inputs(arena, batch), run, tape, trajectory);
+  plan.run.note(trajectory);
   return std::move(recorder.out_);
 }
 
@@ -180,8 +185,9 @@ void stream_sites(Reasoner& model,
                   int64_t end,
                   const RecordPlan& plan,
                   const std::function<void(const Batch&, std::span<const SiteValues>)>& each) {
+  const PackedWeights packed = pack_weights(model, plan.run.threads);
   for_each_batch(data, begin, end, plan.run.batch, [&](const Batch& batch) {
-    each(batch, record_batch(model, batch, plan));
+    each(batch, record_batch(model, batch, plan, packed));
   });
 }
 
@@ -190,7 +196,10 @@ int64_t estimate_bytes(Reasoner& model,
                        int64_t examples,
                        const RecordPlan& plan) {
   int64_t bytes = 0;
-  for (const SiteValues& v : record_batch(model, data.range(0, 1), plan)) {
+  RecordPlan silent = plan;
+  silent.run.blocks = nullptr;  // not a run of the measurement
+  const PackedWeights packed = pack_weights(model, plan.run.threads);
+  for (const SiteValues& v : record_batch(model, data.range(0, 1), silent, packed)) {
     bytes += v.data.tensor().numel() * 4 * examples;
   }
   return bytes;

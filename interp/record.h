@@ -41,7 +41,10 @@ std::string at_updates(const std::string& site, const std::string& updates);
 std::string updates_text(std::span<const int> updates);
 
 /// Runs one batch and returns its recorded sites. `plan.run.batch` is not used.
-std::vector<SiteValues> record_batch(Reasoner& model, const Batch& batch, const RecordPlan& plan);
+std::vector<SiteValues> record_batch(Reasoner& model,
+                                     const Batch& batch,
+                                     const RecordPlan& plan,
+                                     const PackedWeights& packed);
 /// Records examples [begin, end) batch by batch: nothing larger than a batch is held.
 void stream_sites(Reasoner& model,
                   const Dataset& data,

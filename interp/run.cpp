@@ -10,6 +10,13 @@ Evidence evidence_of(const Reasoner& model, int64_t items, const Provenance& tra
   return {seeds, items, trained, seeds.size() < static_cast<size_t>(kSeedsForClaims)};
 }
 
+PackedWeights pack_weights(const Reasoner& model, int threads) {
+  Arena scratch;
+  PackedWeights packed;
+  packed.pack({&scratch, std::max(threads, 1), {}}, model.params());
+  return packed;
+}
+
 Batch batch_of(const std::vector<Example>& examples, const TaskSpec& spec) {
   Batch out;
   out.size = static_cast<int>(examples.size());
@@ -49,6 +56,7 @@ void GroupRun::unroll(Reasoner& model, Plan& plan, Trajectory& out) const {
   plan.packed = &packed;
   Tape tape(ctx, false);
   sv::unroll(model, load_inputs(*ctx.arena, batch), plan, tape, out);
+  options.note(out);
 }
 
 void for_each_group(Reasoner& model,
@@ -70,15 +78,14 @@ void for_each_group(Reasoner& model,
   for (int i = 0; i < threads; ++i) {
     arenas.push_back(std::make_unique<Arena>());
   }
-  PackedWeights packed;
-  packed.pack({arenas[0].get(), threads, {}}, model.params());
+  const PackedWeights packed = pack_weights(model, threads);
   run_tasks(models * groups, alone ? 1 : threads, [&](int64_t task, int worker) {
     Arena& arena = *arenas[static_cast<size_t>(worker)];
     arena.reset();
     const int64_t first = task % groups * size;
     const Batch batch = data.range(first, static_cast<int>(std::min<int64_t>(size, items - first)));
     const Members members = whole_pack ? Members{} : Members{static_cast<int>(task / groups), 1, 0};
-    f({members, batch, first, {&arena, alone ? threads : 1, {}}, packed});
+    f({members, batch, first, {&arena, alone ? threads : 1, {}}, packed, options});
   });
 }
 

@@ -1,5 +1,6 @@
 // What every measurement shares: who was measured (Evidence), and loading examples for a pack.
 #pragma once
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <string>
@@ -37,11 +38,30 @@ struct Evidence {
 };
 Evidence evidence_of(const Reasoner& model, int64_t items, const Provenance& trained);
 
+/// Blocks that the runs of a measurement computed in one call and op by op; they add at the same
+/// time.
+struct BlockCount {
+  std::atomic<int64_t> fused{0}, plain{0};
+  void add(const BlockPaths& run) {
+    fused += run.fused;
+    plain += run.plain;
+  }
+};
+
 /// How a measurement runs its pack; changes no bit of a result.
 struct RunOptions {
   int batch = 64;
   int threads = 1;
+  BlockCount* blocks = nullptr;  // told which path the runs took, for the record
+  void note(const Trajectory& run) const {
+    if (blocks != nullptr) {
+      blocks->add(run.blocks);
+    }
+  }
 };
+
+/// The panels of a model's matrices as they are now, for many runs.
+PackedWeights pack_weights(const Reasoner& model, int threads);
 
 /// Examples as one batch for all models; `index` counts from 0.
 Batch batch_of(const std::vector<Example>& examples, const TaskSpec& spec);
@@ -58,6 +78,7 @@ struct GroupRun {
   int64_t first;       // index of the first row in the data set
   Context ctx;
   const PackedWeights& packed;
+  const RunOptions& options;
   /// Unrolls the group under the plan, to which it adds its members and the packed weights.
   void unroll(Reasoner& model, Plan& plan, Trajectory& out) const;
 };

@@ -81,6 +81,7 @@ StepGeometry geometry(Reasoner& model,
       make_grid(models, updates), make_grid(models, updates), make_grid(models, updates)};
   Grid turns = make_grid(models, updates);
   Arena arena;
+  const PackedWeights packed = pack_weights(model, options.run.threads);
   for_each_batch(data, 0, items, options.run.batch, [&](const Batch& batch) {
     const ArenaScope scope(arena);
     Tape tape({&arena, options.run.threads, {}}, false);
@@ -88,6 +89,7 @@ StepGeometry geometry(Reasoner& model,
     Plan plan;
     plan.depth = Depth::fixed(options.depth);
     plan.save.readouts = SaveAt::Readouts::none;
+    plan.packed = &packed;
     plan.on_update = [&](const Update& u) {
       history.push(flatten(u.h, parts, batch));
       if (history.before.empty()) {
@@ -109,6 +111,7 @@ StepGeometry geometry(Reasoner& model,
     };
     Trajectory trajectory;
     unroll(model, load_inputs(arena, batch), plan, tape, trajectory);
+    options.run.note(trajectory);
   });
   for (size_t m = 0; m < models; ++m) {
     for (size_t r = 0; r < updates; ++r) {

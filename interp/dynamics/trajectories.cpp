@@ -49,6 +49,8 @@ std::vector<Trajectory2d> trajectories(Reasoner& model,
   plan.depth = Depth::fixed(depth);
   plan.save.states.resize(static_cast<size_t>(last) + 1);
   std::iota(plan.save.states.begin(), plan.save.states.end(), 0);
+  const PackedWeights packed = pack_weights(model, threads);
+  plan.packed = &packed;
   Trajectory run;
   unroll(model, load_inputs(arena, batch), plan, tape, run);
   const Tensor answer =

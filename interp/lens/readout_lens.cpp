@@ -50,6 +50,7 @@ class Lens {
         data_(data),
         options_(options),
         pooled_(pooled_models(pooled, model.models())),
+        packed_(pack_weights(model, options.run.threads)),
         depths_(options.depths.size()) {
     SV_CHECK(!options.depths.empty() && options.depths.front() >= 1 &&
                  std::is_sorted(options.depths.begin(), options.depths.end()),
@@ -78,8 +79,10 @@ class Lens {
     plan.depth = Depth::fixed(options_.depths.back());
     plan.save.readouts = SaveAt::Readouts::list;
     plan.save.readout_list = updates_;
+    plan.packed = &packed_;
     Trajectory trajectory;
     unroll(model_, load_inputs(arena_, batch), plan, tape, trajectory);
+    options_.run.note(trajectory);
     for (const Readout& y : trajectory.readouts) {
       kept.logits.push_back(y.logits.value());
     }
@@ -223,6 +226,7 @@ class Lens {
   const Dataset& data_;
   const LensOptions& options_;
   std::vector<int> pooled_;
+  PackedWeights packed_;
   size_t depths_;
   Arena arena_;
   std::vector<int64_t> asked_;  // (R)

@@ -30,7 +30,7 @@ struct PatchOptions {
   Reasoner* untrained = nullptr;  // a pack of the same architecture at its initialisation
   uint64_t key = 0;               // of pairs and random donors
   int rows = 256;                 // patched runs in one batch
-  int threads = 1;
+  RunOptions run;                 // its batch is not used
   Bootstrap bootstrap;
   Provenance trained;
 };

@@ -49,10 +49,10 @@ PatchRuns::PatchRuns(Reasoner& model,
                options.updates.front() >= 1 && options.updates.back() <= last_,
            "patches must start at updates 1..",
            last_);
-  for (int i = 0; i < std::max(options.threads, 1); ++i) {
+  for (int i = 0; i < std::max(options.run.threads, 1); ++i) {
     arenas_.push_back(std::make_unique<Arena>());
   }
-  packed_.pack({&arena_, options.threads, {}}, model.params());
+  packed_ = pack_weights(model, options.run.threads);
   base_ = clean_run(base_batch_);
   donor_ = clean_run(batch_of(pairs.donor, spec));
 }
@@ -63,19 +63,21 @@ CleanRun PatchRuns::clean_run(const Batch& batch) {
   record.sites = {options_.site};
   record.updates.resize(static_cast<size_t>(last_));
   std::iota(record.updates.begin(), record.updates.end(), 1);
-  record.run.threads = options_.threads;
-  std::vector<SiteValues> sites = record_batch(model_, batch, record);
+  record.run = options_.run;
+  std::vector<SiteValues> sites = record_batch(model_, batch, record, packed_);
   SV_CHECK(sites.size() == 1, "patching writes one site; '", options_.site, "' is several");
   out.site = std::move(sites[0]);
   const ArenaScope scope(arena_);
-  Tape tape({&arena_, options_.threads, {}}, false);
+  Tape tape({&arena_, options_.run.threads, {}}, false);
   Plan plan;
   plan.depth = Depth::fixed(options_.depth);
   for (const int r : options_.updates) {
     plan.save.states.push_back(r - 1);
   }
+  plan.packed = &packed_;
   Trajectory trajectory;
   unroll(model_, load_inputs(arena_, batch), plan, tape, trajectory);
+  options_.run.note(trajectory);
   for (const auto& [r, state] : trajectory.states) {
     for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
       out.states.push_back(owned(state[static_cast<int>(p)].value()));
@@ -156,6 +158,7 @@ PatchRuns::Patched PatchRuns::run_batch(Arena& arena,
   plan.packed = &packed_;
   Trajectory trajectory;
   unroll(model_, in, plan, tape, trajectory);
+  options_.run.note(trajectory);
   const Tensor logits = trajectory.readouts.back().logits.value();
   const Tensor answer =
       make_tensor(arena, {logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);

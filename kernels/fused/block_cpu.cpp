@@ -1,3 +1,4 @@
+// The fused block on the packed-panel kernels: chunks of sequences, stripes of rows.
 #include "kernels/fused/block.h"
 
 #include <cmath>

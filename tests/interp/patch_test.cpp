@@ -22,7 +22,7 @@ PatchOptions options() {
   o.depth = 4;
   o.pairs = 12;
   o.rows = 7;
-  o.threads = 2;
+  o.run.threads = 2;
   return o;
 }
 
@@ -129,7 +129,7 @@ TEST(Patch, DoesNotDependOnBatchThreadsOrPack) {
   PatchOptions o = options();
   const PatchResult a = patch(*pack, data, o);
   o.rows = 64;
-  o.threads = 1;
+  o.run.threads = 1;
   const PatchResult b = patch(*pack, data, o);
   const PatchResult c = patch(*alone, data, o);
   for (size_t u = 0; u < 3; ++u) {
