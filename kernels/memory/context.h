@@ -30,6 +30,7 @@ struct Context {
   Arena* arena = nullptr;
   int threads = 1;
   std::span<const int> models;
+  Device* device = nullptr;  // null: the CPU. Otherwise tensors and arena are that device's memory
 
   int model_count(const Tensor& x) const {
     return models.empty() ? static_cast<int>(x.dim(0)) : static_cast<int>(models.size());

@@ -3,6 +3,7 @@
 #include "kernels/cpu/write.h"
 #include "kernels/math/simd.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
+#include "kernels/ops/rmsnorm/rmsnorm_device.h"
 
 namespace sv::ops {
 
@@ -103,6 +104,10 @@ void rmsnorm(const Context& ctx,
              const Tensor& y,
              const Tensor& inv_rms) {
   const Dims d = check(ctx, x, gain, y, inv_rms);
+  if (ctx.device) {
+    device::rmsnorm(ctx, x, gain, eps, y, inv_rms);
+    return;
+  }
   with_float(x.dtype, [&]<class T>() {
     forward(ctx, d, x.as<T>(), gain ? gain.as<T>() : nullptr, eps, y.as<T>(), inv_rms.as<T>());
   });
@@ -121,6 +126,10 @@ void rmsnorm_vjp(const Context& ctx,
   }
   if (dgain.wanted()) {
     expect_shape(dgain.t.shape, {d.M, d.D}, "dgain");
+  }
+  if (ctx.device) {
+    device::rmsnorm_vjp(ctx, x, gain, inv_rms, dy, dx, dgain);
+    return;
   }
   with_float(x.dtype, [&]<class T>() {
     backward(
