@@ -2,6 +2,7 @@
 // its lanes waits at a warp op or at the block's barrier; then the op is performed or another warp
 // runs. Whatever a GPU would leave undefined ends the block with a report.
 #pragma once
+#include <deque>
 #include <exception>
 #include <memory>
 #include <source_location>
@@ -47,8 +48,19 @@ class BlockRunner {
   BlockRunner(const BlockRunner&) = delete;
   BlockRunner& operator=(const BlockRunner&) = delete;
 
-  /// Runs one block to its end; throws the first mistake.
-  void run(const Launch& launch, BlockIndex block, const Schedule& schedule);
+  /// Takes a block; resume() then runs it.
+  void begin(const Launch& launch, BlockIndex block, const Schedule& schedule);
+  struct Outcome {
+    bool done;      // otherwise all its threads wait for a value in global memory
+    bool advanced;  // something happened besides looking at such values
+  };
+  /// Runs the block until it is done or can only wait for other blocks; throws the first mistake,
+  /// after which another block can be begun. All on the same OS thread.
+  Outcome resume();
+  /// Ends a block that waits: another one can be begun.
+  void give_up();
+  /// Where a thread of a waiting block looks at global memory.
+  std::string waiting_text() const;
 
   // --- for the thread that is running
   void barrier(int thread, const Site& site);
@@ -56,14 +68,21 @@ class BlockRunner {
   void warp_op(int thread, WarpOp op, const Site& site);
   /// Lets others run before a value in global memory is looked at once more.
   void poll(int thread, const Site& site);
+  /// A thread has changed global memory in a way that others may wait for.
+  void advance() { advanced_ = true; }
   void copy_async(int thread, int offset, const void* from, int bytes, const Site& site);
   void commit_async(int thread);
   void wait_async(int thread, int groups);
   WarpLane& lane(int thread) { return lanes_[static_cast<size_t>(thread)].op; }
   SharedMemory& shared() { return shared_; }
   /// Throws the report of one thread; `running` is the thread that runs.
-  [[noreturn]] void fault(int thread, const std::string& what);
+  [[noreturn]] void fault(int thread, const std::string& what) const;
+  /// For a signal handler: the running thread has touched memory that it must not touch. Does not
+  /// come back: resume() throws.
+  [[noreturn]] void trap(const std::string& what);
   int running() const { return running_; }
+  /// The block whose thread runs on this OS thread, or null.
+  static BlockRunner* current();
 
  private:
   struct Copy {
@@ -84,39 +103,39 @@ class BlockRunner {
 
   static void fibre_entry(void* argument);
   void thread_main(int thread);
-  void begin(const Launch& launch, BlockIndex block, const Schedule& schedule);
   void start_lane(int thread);
-  void clean_up();
   /// Gives way to the next thread; returns when this one may go on.
   void give_way(int thread);
-  /// The thread to run next: a number, or kDone.
+  Fibre& follow(int thread);
+  /// The thread to run next: a number, kDone or kWaiting.
   int next();
-  bool resume_warp(int warp);
-  void resolve_warp_op(int warp);
-  bool resolve_block();
-  void land(const Copy& copy);
-  std::string where(int warp) const;
-  [[noreturn]] void warp_fault(int warp, const std::string& what);
+  void perform_warp_op(int warp);
+  void check_barrier() const;
+  void check_copy(int thread, int offset, const void* from, int bytes, const Site& site) const;
+  [[noreturn]] void warp_fault(int warp, const std::string& what) const;
 
-  static constexpr int kDone = -1;
+  static constexpr int kDone = -1, kWaiting = -2;
   SwitchKind kind_;
   StackPool stacks_;
   Fibre main_;
-  std::vector<Lane> lanes_;
+  std::deque<Lane> lanes_;  // a fibre's frames refer to its lane
   std::vector<Warp> warps_;
   SharedMemory shared_;
   const Launch* launch_ = nullptr;
   BlockIndex block_;
   Schedule schedule_;
-  std::unique_ptr<Choices> choices_;
+  Choices choices_{{}, 0};
   int warp_ = 0;     // whose lanes run
   int running_ = 0;  // the thread that runs
-  int64_t fruitless_polls_ = 0;
+  bool advanced_ = false;
   bool quitting_ = false;
   std::exception_ptr failure_;
 };
 
-/// Lanes of a mask as text: "0-15, 17".
+/// Lanes of a mask as text: "lanes 0-15, 17".
 std::string lanes_text(uint32_t mask);
+/// "rmsnorm_body.h:30".
+std::string site_text(const Site& site);
+bool same_site(const Site& a, const Site& b);
 
 }  // namespace sv::simt

@@ -48,14 +48,23 @@ std::vector<int64_t> block_order(int64_t blocks, const Schedule& schedule) {
   return order;
 }
 
+/// Rounds without progress on every OS thread after which nothing is going to happen.
+constexpr int kQuietRounds = 3;
+
+BlockIndex block_index(int64_t number, const LaunchShape& s) {
+  return {static_cast<int>(number % s.grid_x),
+          static_cast<int>(number / s.grid_x % s.grid_y),
+          static_cast<int>(number / s.grid_x / s.grid_y)};
+}
+
 }  // namespace
 
-Executor::Executor(int threads, SwitchKind kind) {
+Executor::Executor(int threads, SwitchKind kind) : kind_(kind) {
   for (int i = 0; i < std::max(threads, 1); ++i) {
-    runners_.push_back(std::make_unique<BlockRunner>(kind));
+    workers_.push_back(std::make_unique<Worker>());
   }
-  for (size_t i = 1; i < runners_.size(); ++i) {
-    workers_.emplace_back([this, i] { worker(i); });
+  for (size_t i = 1; i < workers_.size(); ++i) {
+    threads_.emplace_back([this, i] { worker_main(i); });
   }
 }
 
@@ -65,7 +74,7 @@ Executor::~Executor() {
     stop_ = true;
   }
   wake_.notify_all();
-  for (std::thread& t : workers_) {
+  for (std::thread& t : threads_) {
     t.join();
   }
 }
@@ -76,73 +85,149 @@ void Executor::run(const Launch& launch, const Schedule& schedule) {
   const int64_t blocks = int64_t{s.grid_x} * s.grid_y * s.grid_z;
   {
     const std::lock_guard lock(mutex_);
-    work_ = std::make_unique<Work>(Work{&launch, schedule, block_order(blocks, schedule)});
+    launch_ = &launch;
+    schedule_ = schedule;
+    order_ = block_order(blocks, schedule);
     next_ = 0;
     failed_at_ = SIZE_MAX;
-    failure_ = nullptr;
+    for (const auto& w : workers_) {
+      w->quiet_at = -1;
+      w->idle = blocks <= 1 && w != workers_[0];
+    }
     if (blocks > 1) {
       ++generation_;
-      busy_ = static_cast<int>(workers_.size());
+      busy_ = static_cast<int>(threads_.size());
     }
   }
   if (blocks > 1) {
     wake_.notify_all();
   }
-  take_blocks(*runners_[0]);
+  work(*workers_[0]);
   std::unique_lock lock(mutex_);
   idle_.wait(lock, [&] { return busy_ == 0; });
-  work_.reset();
   if (failure_) {
     std::rethrow_exception(std::exchange(failure_, nullptr));
   }
 }
 
-void Executor::worker(size_t index) {
+void Executor::worker_main(size_t index) {
   int64_t seen = 0;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return stop_ || generation_ != seen; });
       if (stop_) {
-        return;
+        break;
       }
       seen = generation_;
     }
-    take_blocks(*runners_[index]);
+    work(*workers_[index]);
     {
       const std::lock_guard lock(mutex_);
       --busy_;
     }
     idle_.notify_one();
   }
+  workers_[index].reset();  // fibres end on the OS thread that ran them
 }
 
-void Executor::take_blocks(BlockRunner& runner) {
-  for (;;) {
-    size_t place;
-    int64_t number;
-    {
-      const std::lock_guard lock(mutex_);
-      if (next_ == work_->order.size() || failure_) {
-        return;
+/// Begins blocks while there are any, then goes round those that wait for others.
+void Executor::work(Worker& me) {
+  while (begin_block(me)) {
+  }
+  while (!me.waiting.empty()) {
+    for (size_t i = 0; i < me.waiting.size();) {
+      if (resume(me.waiting[i])) {
+        me.spare.push_back(std::move(me.waiting[i].runner));
+        me.waiting.erase(me.waiting.begin() + static_cast<int64_t>(i));
+      } else {
+        ++i;
       }
-      place = next_++;
-      number = work_->order[place];
     }
-    const LaunchShape& s = work_->launch->shape;
-    const BlockIndex block{static_cast<int>(number % s.grid_x),
-                           static_cast<int>(number / s.grid_x % s.grid_y),
-                           static_cast<int>(number / s.grid_x / s.grid_y)};
-    try {
-      runner.run(*work_->launch, block, work_->schedule);
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (place < failed_at_) {  // blocks before it were started earlier, and still report
-        failed_at_ = place;
-        failure_ = std::current_exception();
+    if (!me.waiting.empty() && is_stuck(me)) {
+      const BlockRunner& first = *me.waiting[0].runner;
+      fail_at(me.waiting[0].place,
+              std::make_exception_ptr(Fault(
+                  detail::concat("kernel '",
+                                 launch_->kernel,
+                                 "': deadlock: every thread waits for a value in global memory; ",
+                                 first.waiting_text()))));
+    }
+    if (failed()) {
+      for (Running& block : me.waiting) {
+        block.runner->give_up();
+        me.spare.push_back(std::move(block.runner));
       }
+      me.waiting.clear();
     }
   }
+  const std::lock_guard lock(mutex_);
+  me.idle = true;
+}
+
+/// False if no block is left.
+bool Executor::begin_block(Worker& me) {
+  Running block;
+  int64_t number;
+  {
+    const std::lock_guard lock(mutex_);
+    if (next_ == order_.size() || failure_) {
+      return false;
+    }
+    block.place = next_++;
+    number = order_[block.place];
+  }
+  if (me.spare.empty()) {
+    me.spare.push_back(std::make_unique<BlockRunner>(kind_));
+  }
+  block.runner = std::move(me.spare.back());
+  me.spare.pop_back();
+  block.runner->begin(*launch_, block_index(number, launch_->shape), schedule_);
+  if (resume(block)) {
+    me.spare.push_back(std::move(block.runner));
+  } else {
+    me.waiting.push_back(std::move(block));
+  }
+  return true;
+}
+
+/// Whether the block has come to its end, good or bad.
+bool Executor::resume(Running& block) {
+  try {
+    const BlockRunner::Outcome outcome = block.runner->resume();
+    if (outcome.done || outcome.advanced) {
+      const std::lock_guard lock(mutex_);
+      ++progress_;
+    }
+    return outcome.done;
+  } catch (...) {
+    fail_at(block.place, std::current_exception());
+    return true;
+  }
+}
+/// Whether every block under way, on all OS threads, waits for a value that nobody is going to
+/// write.
+bool Executor::is_stuck(Worker& me) {
+  std::this_thread::yield();
+  const std::lock_guard lock(mutex_);
+  me.quiet_rounds = me.quiet_at == progress_ ? me.quiet_rounds + 1 : 0;
+  me.quiet_at = progress_;
+  return std::all_of(workers_.begin(), workers_.end(), [&](const auto& w) {
+    return w->idle || (w->quiet_at == progress_ && w->quiet_rounds >= kQuietRounds);
+  });
+}
+
+void Executor::fail_at(size_t place, const std::exception_ptr& failure) {
+  const std::lock_guard lock(mutex_);
+  if (place < failed_at_) {  // blocks before it were begun earlier, and still report
+    failed_at_ = place;
+    failure_ = failure;
+  }
+}
+
+bool Executor::failed() {
+  const std::lock_guard lock(mutex_);
+  return failure_ != nullptr;
 }
 
 }  // namespace sv::simt

@@ -1,5 +1,8 @@
 // Executor: runs the blocks of a launch over a few OS threads. The result does not depend on which
 // thread runs which block, nor does the report: it is that of the first failing block of the order.
+//
+// A block that can only wait for a value in global memory is set aside and the next one begun, so
+// all blocks of a grid can wait for each other (a grid barrier of a persistent kernel).
 #pragma once
 #include <condition_variable>
 #include <cstdint>
@@ -24,24 +27,41 @@ class Executor {
   void run(const Launch& launch, const Schedule& schedule);
 
  private:
-  struct Work {
-    const Launch* launch;
-    Schedule schedule;
-    std::vector<int64_t> order;  // block numbers as they are started
+  /// A block under way on one OS thread, and its place in the order.
+  struct Running {
+    std::unique_ptr<BlockRunner> runner;
+    size_t place;
   };
-  void worker(size_t index);
-  void take_blocks(BlockRunner& runner);
+  struct Worker {
+    std::vector<std::unique_ptr<BlockRunner>> spare;  // runners kept for their stacks
+    std::vector<Running> waiting;                     // blocks that wait for others
+    int64_t quiet_at = -1;                            // value of progress_ ...
+    int quiet_rounds = 0;                             // ... that did not change for so many rounds
+    bool idle = false;                                // has no block
+  };
+  void worker_main(size_t index);
+  void work(Worker& me);
+  bool begin_block(Worker& me);
+  bool resume(Running& block);
+  bool is_stuck(Worker& me);
+  void fail_at(size_t place, const std::exception_ptr& failure);
+  bool failed();
 
-  std::vector<std::unique_ptr<BlockRunner>> runners_;  // one per OS thread, the caller's first
-  std::vector<std::thread> workers_;
+  SwitchKind kind_;
+  std::vector<std::unique_ptr<Worker>> workers_;  // one per OS thread, the caller's first
+  std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
-  std::unique_ptr<Work> work_;
-  size_t next_ = 0;  // place in the order of the next block
+  // Of the launch that runs:
+  const Launch* launch_ = nullptr;
+  Schedule schedule_;
+  std::vector<int64_t> order_;  // block numbers as they are begun
+  size_t next_ = 0;             // place in the order of the next block
+  int64_t progress_ = 0;        // counts whatever another block may have waited for
+  size_t failed_at_ = SIZE_MAX;
+  std::exception_ptr failure_;
   int64_t generation_ = 0;
   int busy_ = 0;
-  size_t failed_at_ = SIZE_MAX;  // place in the order of the first failure
-  std::exception_ptr failure_;
   bool stop_ = false;
 };
 

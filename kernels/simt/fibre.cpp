@@ -107,6 +107,7 @@ Fibre::~Fibre() {
 
 void Fibre::adopt_thread(SwitchKind kind) {
   kind_ = kind;
+  low_ = nullptr;
   if (!context_ && kind == SwitchKind::ucontext) {
     context_ = std::make_unique<ucontext_t>();
   }
@@ -182,7 +183,7 @@ void Fibre::jump(Fibre& to, [[maybe_unused]] bool for_good) {
 
 void Fibre::switch_to(Fibre& to) {
 #if defined(SV_ASAN)
-  if (!low_) {  // the OS thread's stack: AddressSanitizer tells its bounds when a fibre is entered
+  if (!low_) {  // the OS thread's stack
     pthread_attr_t attributes;
     void* low = nullptr;
     pthread_getattr_np(pthread_self(), &attributes);

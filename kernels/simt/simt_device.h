@@ -25,7 +25,7 @@ class KernelTable {
     size_t args_bytes;
   };
   const Entry& find(const std::string& name) const;
-  size_t size() const { return kernels_.size(); }
+  bool has(const std::string& name) const { return kernels_.contains(name); }
 
  private:
   void add(const char* name, size_t args_bytes, void (*body)(ThreadContext&, const void*));

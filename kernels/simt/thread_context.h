@@ -121,28 +121,38 @@ class ThreadContext {
     ldmatrix(WarpOp::ldmatrix_x2_trans, r, row, site);
   }
 
-  // --- global memory: blocks run on several OS threads, so these are real atomics
+  // --- global memory: blocks run on several OS threads, so these are real atomics. Those that code
+  // may spin on let others run first.
   template <class T>
   T atomic_add(T* p, T x) {
     static_assert(kWordInteger<T>, "sums of floats have one order: no atomics");
+    block_.advance();
     return __atomic_fetch_add(p, x, __ATOMIC_RELAXED);
   }
   template <class T>
-  T atomic_exchange(T* p, T x) {
+  T atomic_exchange(T* p, T x, const Site& site = Site::current()) {
     static_assert(kWordInteger<T>);
-    return __atomic_exchange_n(p, x, __ATOMIC_RELAXED);
+    block_.poll(thread_, site);
+    const T old = __atomic_exchange_n(p, x, __ATOMIC_RELAXED);
+    return changed(old, x);
   }
   template <class T>
-  T atomic_cas(T* p, T expected, T desired) {
+  T atomic_cas(T* p, T expected, T desired, const Site& site = Site::current()) {
     static_assert(kWordInteger<T>);
-    __atomic_compare_exchange_n(p, &expected, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-    return expected;
+    block_.poll(thread_, site);
+    T old = expected;
+    const bool done =
+        __atomic_compare_exchange_n(p, &old, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    return changed(old, done ? desired : old);
   }
   int load_acquire(const int* p, const Site& site = Site::current()) {
     block_.poll(thread_, site);
     return __atomic_load_n(p, __ATOMIC_ACQUIRE);
   }
-  void store_release(int* p, int x) { __atomic_store_n(p, x, __ATOMIC_RELEASE); }
+  void store_release(int* p, int x) {
+    block_.advance();
+    __atomic_store_n(p, x, __ATOMIC_RELEASE);
+  }
   int load_volatile(const int* p, const Site& site = Site::current()) {
     block_.poll(thread_, site);
     return __atomic_load_n(p, __ATOMIC_RELAXED);
@@ -162,6 +172,14 @@ class ThreadContext {
   template <class T>
   static constexpr bool kWordInteger = std::is_same_v<T, int> || std::is_same_v<T, unsigned>;
 
+  /// The old value of a word; a new one that differs is news to those who wait.
+  template <class T>
+  T changed(T old, T now) {
+    if (old != now) {
+      block_.advance();
+    }
+    return old;
+  }
   template <class T>
   T shuffle(WarpOp op, T x, int parameter, const Site& site) {
     static_assert(std::is_trivially_copyable_v<T> && (sizeof(T) == 4 || sizeof(T) == 8),

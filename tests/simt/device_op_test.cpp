@@ -7,8 +7,8 @@
 namespace sv::cases {
 namespace {
 
-/// Ops with device kernels: one line each. `vjp_tolerance` is that of the f32 VJP against the CPU's,
-/// as a multiple of the case's own; see tests/kernels/op_gradient_test.cpp for the 10.
+/// Ops with device kernels: one line each. `vjp_tolerance` is that of the f32 VJP against the
+/// CPU's, as a multiple of the case's own; see tests/kernels/op_gradient_test.cpp for the 10.
 struct DeviceOp {
   std::string op;
   double vjp_tolerance = 10;
