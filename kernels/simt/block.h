@@ -80,6 +80,8 @@ class BlockRunner {
   /// For a signal handler: the running thread has touched memory that it must not touch. Does not
   /// come back: resume() throws.
   [[noreturn]] void trap(const std::string& what);
+  /// Whether the address lies below a fibre's stack.
+  bool owns_guard(const void* p) const { return stacks_.is_guard(p); }
   int running() const { return running_; }
   /// The block whose thread runs on this OS thread, or null.
   static BlockRunner* current();

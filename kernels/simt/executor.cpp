@@ -111,6 +111,7 @@ void Executor::run(const Launch& launch, const Schedule& schedule) {
 }
 
 void Executor::worker_main(size_t index) {
+  const SignalStack signals;
   int64_t seen = 0;
   for (;;) {
     {

@@ -235,4 +235,26 @@ StackPool::Stack StackPool::stack(int i) {
   return {guard + kGuardBytes, kStackBytes - colour};
 }
 
+bool StackPool::is_guard(const void* p) const {
+  constexpr size_t stride = kStackBytes + kGuardBytes;
+  const auto* byte = static_cast<const std::byte*>(p);
+  for (const std::byte* slab : slabs_) {
+    if (byte >= slab && byte < slab + kSlab * stride) {
+      return static_cast<size_t>(byte - slab) % stride < kGuardBytes;
+    }
+  }
+  return false;
+}
+
+SignalStack::SignalStack() : memory_(size_t{64} << 10) {
+  stack_t stack = {};
+  stack.ss_sp = memory_.data();
+  stack.ss_size = memory_.size();
+  SV_CHECK(sigaltstack(&stack, &before_) == 0, "sigaltstack failed");
+}
+
+SignalStack::~SignalStack() {
+  sigaltstack(&before_, nullptr);
+}
+
 }  // namespace sv::simt

@@ -2,6 +2,7 @@
 // registers, elsewhere (or on request, for the tests) ucontext. Stacks are pooled, end in a guard
 // page, and start at staggered offsets so that the tops of 1024 stacks do not share cache sets.
 #pragma once
+#include <signal.h>
 #include <ucontext.h>
 
 #include <cstddef>
@@ -58,13 +59,26 @@ class StackPool {
     size_t size;
   };
   Stack stack(int i);
-  /// The guard page below stack i, for the tests.
-  std::byte* guard(int i) { return stack(i).low - kGuardBytes; }
+  /// Whether the address lies in the guard page below one of the stacks.
+  bool is_guard(const void* p) const;
 
  private:
   static constexpr int kSlab = 32;
   static constexpr size_t kGuardBytes = 4096;
   std::vector<std::byte*> slabs_;
+};
+
+/// A stack for signal handlers on this OS thread, so that an overflow of a fibre can be reported.
+class SignalStack {
+ public:
+  SignalStack();
+  ~SignalStack();
+  SignalStack(const SignalStack&) = delete;
+  SignalStack& operator=(const SignalStack&) = delete;
+
+ private:
+  std::vector<std::byte> memory_;
+  stack_t before_;
 };
 
 }  // namespace sv::simt

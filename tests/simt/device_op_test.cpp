@@ -1,6 +1,7 @@
 // Every op that has device kernels, on the executor: against its reference in double, its VJP
 // against the CPU's, listed models alone, and the same bits under every schedule.
 #include "kernels/op_cases.h"
+#include "kernels/simt/memory_faults.h"
 #include "kernels/simt/simt_device.h"
 #include "simt/device_case.h"
 
@@ -39,6 +40,7 @@ class DeviceOpTest : public testing::TestWithParam<DeviceOp> {
     EXPECT_GT(device_.launches(), 0) << "nothing ran on the device";
   }
   simt::SimtDevice device_;
+  simt::MemoryFaults faults_{device_.memory()};
 
  private:
   int cases_ = 0;
