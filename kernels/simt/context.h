@@ -12,7 +12,7 @@
 //   template <class Table> void scale_kernels(Table& t) { t.template add<ScaleRows>(); }
 //
 // Place      int thread(), threads(), lane(), warp(), warps(); block_x/y/z(), grid_x/y/z().
-//            Blocks are one-dimensional, a multiple of 32 threads, at most 1024.
+//            Blocks are one-dimensional, a multiple of 32 threads, at most max_block<K>().
 // Barriers   barrier(): all threads of the block, from one line of source. warp_barrier(): 32
 // lanes. Warp ops   T shfl_xor(T, int mask), T shfl_down(T, int by), T shfl(T, int lane);
 //            uint32_t ballot(bool), bool any(bool), bool all(bool). T has 4 or 8 bytes. The whole
@@ -57,6 +57,17 @@ inline constexpr int kWarp = 32;
 inline constexpr int kMostThreads = 1024;
 inline constexpr int kMostSharedBytes = 227 * 1024;
 inline constexpr int kMostArgBytes = 4096;
+
+/// Threads that a block of kernel K may have: K::kMaxBlock, or 512, which leaves each thread 128
+/// registers. nvcc compiles for it, and the executor refuses more.
+template <class K>
+constexpr int max_block() {
+  if constexpr (requires { K::kMaxBlock; }) {
+    return K::kMaxBlock;
+  } else {
+    return 512;
+  }
+}
 
 /// 16 bytes moved by one instruction.
 struct alignas(16) Float4 {

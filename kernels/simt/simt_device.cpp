@@ -5,10 +5,8 @@
 
 namespace sv::simt {
 
-void KernelTable::add(const char* name,
-                      size_t args_bytes,
-                      void (*body)(ThreadContext&, const void*)) {
-  SV_CHECK(kernels_.emplace(name, Entry{body, args_bytes}).second, "two kernels are named ", name);
+void KernelTable::add(const char* name, const Entry& entry) {
+  SV_CHECK(kernels_.emplace(name, entry).second, "two kernels are named ", name);
 }
 
 const KernelTable::Entry& KernelTable::find(const std::string& name) const {
@@ -56,6 +54,13 @@ void SimtDevice::launch(const char* kernel,
   SV_CHECK(
       args_bytes <= kMostArgBytes, "kernel '", kernel, "' has ", args_bytes, " bytes of arguments");
   SV_CHECK_EQ(args_bytes, entry.args_bytes, "arguments of kernel '", kernel, "'");
+  SV_CHECK(shape.block <= entry.max_block,
+           "kernel '",
+           kernel,
+           "' in blocks of ",
+           shape.block,
+           " threads, compiled for at most ",
+           entry.max_block);
   ++launches_;
   const DeviceMemory::Open open(memory_);
   executor_.run({kernel, entry.body, args, shape}, schedule_);

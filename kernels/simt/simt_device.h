@@ -16,19 +16,23 @@ class KernelTable {
   void add() {
     using Args = typename K::Args;
     static_assert(std::is_trivially_copyable_v<Args> && sizeof(Args) <= kMostArgBytes);
-    add(K::kName, sizeof(Args), [](ThreadContext& ctx, const void* args) {
-      K::body(ctx, *static_cast<const Args*>(args));
-    });
+    add(K::kName,
+        {[](ThreadContext& ctx, const void* args) {
+           K::body(ctx, *static_cast<const Args*>(args));
+         },
+         sizeof(Args),
+         max_block<K>()});
   }
   struct Entry {
     void (*body)(ThreadContext&, const void*);
     size_t args_bytes;
+    int max_block;
   };
   const Entry& find(const std::string& name) const;
   bool has(const std::string& name) const { return kernels_.contains(name); }
 
  private:
-  void add(const char* name, size_t args_bytes, void (*body)(ThreadContext&, const void*));
+  void add(const char* name, const Entry& entry);
   std::map<std::string, Entry> kernels_;
 };
 

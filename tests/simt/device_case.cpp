@@ -55,43 +55,81 @@ Tensors tensors(const List& list) {
   }
   return out;
 }
+std::vector<std::vector<std::byte>> bytes_of(const List& list) {
+  std::vector<std::vector<std::byte>> out;
+  for (const auto& t : list) {
+    out.push_back(t->get());
+  }
+  return out;
+}
 
 }  // namespace
 
-DeviceResult run_on_device(Device& device, CaseRun& host, const DeviceCall& call) {
+struct DeviceCase::Lists {
+  List in, out, dout, din;
+};
+
+DeviceCase::DeviceCase(Device& device, const CaseRun& host)
+    : host_(host),
+      lists_(new Lists{list_of(device, host.inputs(), true),
+                       list_of(device, host.outputs(), false),
+                       list_of(device, host.cotangents(), true),
+                       list_of(device, host.gradients(), false)}) {
   const Case& c = host.description();
+  for (size_t i = 0; i < lists_->out.size(); ++i) {
+    if (c.outputs[i].starts_as >= 0) {
+      const auto from = static_cast<size_t>(c.outputs[i].starts_as);
+      lists_->out[i]->put(host.inputs()[from].tensor().data);
+    }
+  }
+}
+
+DeviceCase::~DeviceCase() = default;
+
+void DeviceCase::forward(const Context& ctx) const {
+  host_.description().run(ctx, tensors(lists_->in), tensors(lists_->out));
+}
+
+void DeviceCase::backward(const Context& ctx, GradientMode mode) const {
+  const Case& c = host_.description();
+  Grads grads;
+  for (size_t i = 0; i < lists_->din.size(); ++i) {
+    grads.push_back(c.inputs[i].differentiable ? Grad{lists_->din[i]->tensor(), mode} : Grad{});
+  }
+  c.vjp(ctx, tensors(lists_->in), tensors(lists_->out), tensors(lists_->dout), grads);
+}
+
+void DeviceCase::start_gradients() const {
+  for (size_t i = 0; i < lists_->din.size(); ++i) {
+    if (host_.description().inputs[i].differentiable) {
+      const std::vector<float> start(static_cast<size_t>(lists_->din[i]->tensor().numel()), 0.5f);
+      lists_->din[i]->put(start.data());
+    }
+  }
+}
+
+std::vector<std::vector<std::byte>> DeviceCase::outputs() const {
+  return bytes_of(lists_->out);
+}
+std::vector<std::vector<std::byte>> DeviceCase::gradients() const {
+  return bytes_of(lists_->din);
+}
+
+DeviceResult run_on_device(Device& device, CaseRun& host, const DeviceCall& call) {
   Arena arena(device, 1);  // one byte: each piece of scratch becomes an allocation with its guards
   const Context ctx{&arena, 1, call.models, &device};
-  const List in = list_of(device, host.inputs(), true);
-  const List out = list_of(device, host.outputs(), false);
-  for (size_t i = 0; i < out.size(); ++i) {
-    if (c.outputs[i].starts_as >= 0) {
-      out[i]->put(host.inputs()[static_cast<size_t>(c.outputs[i].starts_as)].tensor().data);
-    }
-  }
-  c.run(ctx, tensors(in), tensors(out));
+  const DeviceCase on(device, host);
+  on.forward(ctx);
   DeviceResult result;
-  if (c.vjp && call.backward) {
-    const List dout = list_of(device, host.cotangents(), true);
-    const List din = list_of(device, host.gradients(), false);
-    Grads grads;
-    for (size_t i = 0; i < din.size(); ++i) {
-      const bool wanted = c.inputs[i].differentiable;
-      if (wanted && call.mode == GradientMode::accumulate) {
-        const std::vector<float> start(static_cast<size_t>(din[i]->tensor().numel()), 0.5f);
-        din[i]->put(start.data());
-      }
-      grads.push_back(wanted ? Grad{din[i]->tensor(), call.mode} : Grad{});
+  if (host.description().vjp && call.backward) {
+    if (call.mode == GradientMode::accumulate) {
+      on.start_gradients();
     }
-    c.vjp(ctx, tensors(in), tensors(out), tensors(dout), grads);
-    for (const auto& t : din) {
-      result.gradients.push_back(t->get());
-    }
+    on.backward(ctx, call.mode);
+    result.gradients = on.gradients();
   }
   device.synchronise();
-  for (const auto& t : out) {
-    result.outputs.push_back(t->get());
-  }
+  result.outputs = on.outputs();
   return result;
 }
 

@@ -4,22 +4,10 @@
 #include "kernels/simt/memory_faults.h"
 #include "kernels/simt/simt_device.h"
 #include "simt/device_case.h"
+#include "simt/device_ops.h"
 
 namespace sv::cases {
 namespace {
-
-/// Ops with device kernels: one line each. `vjp_tolerance` is that of the f32 VJP against the
-/// CPU's, as a multiple of the case's own; see tests/kernels/op_gradient_test.cpp for the 10.
-struct DeviceOp {
-  std::string op;
-  double vjp_tolerance = 10;
-};
-const std::vector<DeviceOp>& device_ops() {
-  static const std::vector<DeviceOp> kOps = {
-      {"rmsnorm"},
-  };
-  return kOps;
-}
 
 class DeviceOpTest : public testing::TestWithParam<DeviceOp> {
  protected:
