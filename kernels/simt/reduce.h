@@ -5,8 +5,8 @@
 
 namespace sv::simt {
 
-/// Bytes of shared memory that the block reductions use.
-inline constexpr int kReduceBytes = kWarp * 4;
+/// Bytes of shared memory that the block reductions use: a double for each warp.
+inline constexpr int kReduceBytes = kWarp * 8;
 
 /// Combines all lanes by a butterfly over lane distances 16, 8, 4, 2, 1: every lane has the result.
 template <class C, class T, class F>
@@ -31,7 +31,7 @@ SV_DEVICE float warp_max(C& ctx, float x) {
 /// `byte_offset`; a barrier at each end lets it be called again with the same memory.
 template <class C, class T, class F>
 SV_DEVICE T block_reduce(C& ctx, T x, T neutral, int byte_offset, F&& join) {
-  static_assert(sizeof(T) == 4, "one word per warp");
+  static_assert(sizeof(T) <= 8, "kReduceBytes holds 8 bytes per warp");
   x = warp_reduce(ctx, x, join);
   auto parts = ctx.template shared<T>(byte_offset, kWarp);
   ctx.barrier();

@@ -14,7 +14,14 @@ struct DeviceOp {
 
 inline const std::vector<DeviceOp>& device_ops() {
   static const std::vector<DeviceOp> kOps = {
+      {"activate"},
+      {"concat"},
+      {"elementwise"},
+      {"layernorm"},
+      {"reduce"},
       {"rmsnorm"},
+      {"rows"},
+      {"silu_gate"},
   };
   return kOps;
 }
