@@ -31,10 +31,10 @@ BlockRunner::~BlockRunner() {
   main_.adopt_thread(kind_);
   for (size_t t = 0; t < lanes_.size(); ++t) {
     running_ = static_cast<int>(t);
-    if (!lanes_[t].started) {
+    if (!own(static_cast<int>(t)).started) {
       start_lane(running_);
     }
-    main_.switch_to(*lanes_[t].fibre);
+    main_.switch_to(own(static_cast<int>(t)).fibre);
   }
 }
 
@@ -52,12 +52,11 @@ void BlockRunner::begin(const Launch& launch, BlockIndex block, const Schedule& 
     warp.ready = kAllLanes;
   }
   while (lanes_.size() < static_cast<size_t>(shape.block)) {
-    lanes_.emplace_back();
-    lanes_.back().fibre = std::make_unique<Fibre>();
+    lanes_.push_back(std::make_unique<Lane>());
   }
   main_.adopt_thread(kind_);
   for (int t = 0; t < shape.block; ++t) {
-    Lane& lane = lanes_[static_cast<size_t>(t)];
+    Lane& lane = own(t);
     lane.copies.clear();
     lane.group = 0;
     if (!lane.started) {
@@ -84,15 +83,15 @@ BlockRunner::Outcome BlockRunner::resume() {
 
 /// The frames of threads under way are abandoned; their fibres start afresh.
 void BlockRunner::give_up() {
-  for (Lane& lane : lanes_) {
-    lane.started = false;
+  for (const auto& lane : lanes_) {
+    lane->started = false;
   }
 }
 
 void BlockRunner::start_lane(int thread) {
-  Lane& lane = lanes_[static_cast<size_t>(thread)];
+  Lane& lane = own(thread);
   const StackPool::Stack stack = stacks_.stack(thread);
-  lane.fibre->start(kind_, stack.low, stack.size, fibre_entry, this);
+  lane.fibre.start(kind_, stack.low, stack.size, fibre_entry, this);
   lane.started = true;
 }
 
@@ -103,14 +102,14 @@ void BlockRunner::fibre_entry(void* argument) {
 
 /// Life of a fibre: one body per block.
 void BlockRunner::thread_main(int thread) {
-  Fibre& me = *lanes_[static_cast<size_t>(thread)].fibre;
+  Fibre& me = own(thread).fibre;
   me.entered();
   while (!quitting_) {
     Fibre* to = &main_;
     try {
       ThreadContext context(*this, thread, launch_->shape, block_);
       launch_->body(context, launch_->args);
-      if (!lanes_[static_cast<size_t>(thread)].copies.empty()) {
+      if (!own(thread).copies.empty()) {
         fault(thread, "returns with asynchronous copies under way (wait_async missing)");
       }
       Warp& warp = warps_[static_cast<size_t>(thread / kWarp)];
@@ -132,21 +131,21 @@ void BlockRunner::trap(const std::string& what) {
   } catch (...) {
     failure_ = std::current_exception();
   }
-  lanes_[static_cast<size_t>(running_)].fibre->switch_to(main_);
+  own(running_).fibre.switch_to(main_);
   std::terminate();  // a fibre that was given up is never switched to
 }
 
 /// Makes `thread` (or kDone, kWaiting) the one that runs, and says where to switch to.
 Fibre& BlockRunner::follow(int thread) {
   running_ = thread;
-  return thread < 0 ? main_ : *lanes_[static_cast<size_t>(thread)].fibre;
+  return thread < 0 ? main_ : own(thread).fibre;
 }
 
 /// Leaves `thread`, which waits, for the next one; returns when it may go on.
 void BlockRunner::give_way(int thread) {
   const int follower = next();
   if (follower != thread) {
-    lanes_[static_cast<size_t>(thread)].fibre->switch_to(follow(follower));
+    own(thread).fibre.switch_to(follow(follower));
   }
 }
 
@@ -188,7 +187,7 @@ void BlockRunner::barrier(int thread, const Site& site) {
   Warp& warp = warps_[static_cast<size_t>(thread / kWarp)];
   warp.ready &= ~bit(thread);
   warp.at_barrier |= bit(thread);
-  lanes_[static_cast<size_t>(thread)].site = site;
+  own(thread).site = site;
   advanced_ = true;
   give_way(thread);
 }
@@ -197,7 +196,7 @@ void BlockRunner::warp_op(int thread, WarpOp op, const Site& site) {
   Warp& warp = warps_[static_cast<size_t>(thread / kWarp)];
   warp.ready &= ~bit(thread);
   warp.at_op |= bit(thread);
-  Lane& me = lanes_[static_cast<size_t>(thread)];
+  Lane& me = own(thread);
   me.op.op = op;
   me.site = site;
   advanced_ = true;
@@ -208,14 +207,14 @@ void BlockRunner::poll(int thread, const Site& site) {
   Warp& warp = warps_[static_cast<size_t>(thread / kWarp)];
   warp.ready &= ~bit(thread);
   warp.polling |= bit(thread);
-  lanes_[static_cast<size_t>(thread)].site = site;
+  own(thread).site = site;
   give_way(thread);
 }
 
 void BlockRunner::copy_async(
     int thread, int offset, const void* from, int bytes, const Site& site) {
   check_copy(thread, offset, from, bytes, site);
-  Lane& me = lanes_[static_cast<size_t>(thread)];
+  Lane& me = own(thread);
   const Copy copy{offset, bytes, me.group, from};
   shared_.poison(offset, bytes);
   if (!schedule_.late_copies) {
@@ -226,11 +225,11 @@ void BlockRunner::copy_async(
 }
 
 void BlockRunner::commit_async(int thread) {
-  ++lanes_[static_cast<size_t>(thread)].group;
+  ++own(thread).group;
 }
 
 void BlockRunner::wait_async(int thread, int groups) {
-  Lane& me = lanes_[static_cast<size_t>(thread)];
+  Lane& me = own(thread);
   // Groups 0 .. group - 1 are closed; the last `groups` of them may stay under way.
   const int landed = me.group - groups;
   auto copy = me.copies.begin();

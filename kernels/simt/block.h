@@ -2,7 +2,6 @@
 // its lanes waits at a warp op or at the block's barrier; then the op is performed or another warp
 // runs. Whatever a GPU would leave undefined ends the block with a report.
 #pragma once
-#include <deque>
 #include <exception>
 #include <memory>
 #include <source_location>
@@ -73,7 +72,7 @@ class BlockRunner {
   void copy_async(int thread, int offset, const void* from, int bytes, const Site& site);
   void commit_async(int thread);
   void wait_async(int thread, int groups);
-  WarpLane& lane(int thread) { return lanes_[static_cast<size_t>(thread)].op; }
+  WarpLane& lane(int thread) { return own(thread).op; }
   SharedMemory& shared() { return shared_; }
   /// Throws the report of one thread; `running` is the thread that runs.
   [[noreturn]] void fault(int thread, const std::string& what) const;
@@ -94,7 +93,7 @@ class BlockRunner {
   struct Lane {
     WarpLane op;
     Site site;  // where it waits
-    std::unique_ptr<Fibre> fibre;
+    Fibre fibre;
     std::vector<Copy> copies;  // under way, oldest first
     int group = 0;             // number of the asynchronous group that is open
     bool started = false;      // its fibre waits for the next block
@@ -103,6 +102,8 @@ class BlockRunner {
     uint32_t ready = 0, at_op = 0, at_barrier = 0, polling = 0, ended = 0;
   };
 
+  Lane& own(int thread) { return *lanes_[static_cast<size_t>(thread)]; }
+  const Lane& own(int thread) const { return *lanes_[static_cast<size_t>(thread)]; }
   static void fibre_entry(void* argument);
   void thread_main(int thread);
   void start_lane(int thread);
@@ -120,7 +121,7 @@ class BlockRunner {
   SwitchKind kind_;
   StackPool stacks_;
   Fibre main_;
-  std::deque<Lane> lanes_;  // a fibre's frames refer to its lane
+  std::vector<std::unique_ptr<Lane>> lanes_;  // a fibre's frames refer to its lane
   std::vector<Warp> warps_;
   SharedMemory shared_;
   const Launch* launch_ = nullptr;

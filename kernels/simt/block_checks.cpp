@@ -45,7 +45,7 @@ std::string lanes_text(uint32_t mask) {
 void BlockRunner::perform_warp_op(int w) {
   const Warp& warp = warps_[static_cast<size_t>(w)];
   const auto lane_of = [&](uint32_t mask) -> const Lane& {
-    return lanes_[static_cast<size_t>(w * kWarp + __builtin_ctz(mask))];
+    return own(w * kWarp + __builtin_ctz(mask));
   };
   const Lane& first = lane_of(warp.at_op);
   const std::string what = "divergent warp op: ";
@@ -66,7 +66,7 @@ void BlockRunner::perform_warp_op(int w) {
   WarpLane* lanes[kWarp];
   uint32_t same = 0;
   for (int i = 0; i < kWarp; ++i) {
-    Lane& lane = lanes_[static_cast<size_t>(w * kWarp + i)];
+    Lane& lane = own(w * kWarp + i);
     lanes[i] = &lane.op;
     const bool equal = lane.op.op == first.op.op && same_site(lane.site, first.site);
     same |= (equal ? 1u : 0u) << i;
@@ -94,13 +94,13 @@ void BlockRunner::check_barrier() const {
   const Lane* first = nullptr;
   for (size_t t = 0; t < warps_.size() * kWarp; ++t) {
     const bool waits = warps_[t / kWarp].at_barrier >> (t % kWarp) & 1;
-    first = waits && !first ? &lanes_[t] : first;
-    if (waits && !same_site(first->site, lanes_[t].site)) {
+    first = waits && !first ? &own(static_cast<int>(t)) : first;
+    if (waits && !same_site(first->site, own(static_cast<int>(t)).site)) {
       warp_fault(static_cast<int>(t / kWarp),
                  detail::concat("lane ",
                                 t % kWarp,
                                 " waits at the barrier of ",
-                                site_text(lanes_[t].site),
+                                site_text(own(static_cast<int>(t)).site),
                                 ", other threads at that of ",
                                 site_text(first->site)));
     }
@@ -150,7 +150,7 @@ std::string BlockRunner::waiting_text() const {
                             ", ",
                             block_.z,
                             ") at ",
-                            site_text(lanes_[t].site));
+                            site_text(own(static_cast<int>(t)).site));
     }
   }
   return "nobody";

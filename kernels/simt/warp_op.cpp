@@ -45,18 +45,28 @@ float bf16_half(uint32_t word, int half) {
   return as_float(half ? word & 0xffff0000u : word << 16);
 }
 
-/// d (16x8) += a (16xK) b (Kx8): one rounding of the exact sum in double per element. Tensor cores
-/// round in their own, unpublished way; a comparison with a GPU needs a tolerance.
+/// d (16x8) += a (16xK) b (Kx8): one rounding of a sum in double per element. Tensor cores round in
+/// their own, unpublished way; a comparison with a GPU needs a tolerance.
 template <int K>
 void product(Lanes lanes, const float (&a)[16][K], const float (&b)[K][8]) {
+  double sum[16][8];
   for (int i = 0; i < 32; ++i) {
     for (int k = 0; k < 4; ++k) {
-      const int row = i / 4 + (k / 2) * 8, column = i % 4 * 2 + k % 2;
-      double sum = static_cast<double>(as_float(lanes[i]->in[6 + k]));
-      for (int j = 0; j < K; ++j) {
-        sum += static_cast<double>(a[row][j]) * static_cast<double>(b[j][column]);
+      sum[i / 4 + k / 2 * 8][i % 4 * 2 + k % 2] =
+          static_cast<double>(as_float(lanes[i]->in[6 + k]));
+    }
+  }
+  for (int row = 0; row < 16; ++row) {
+    for (int j = 0; j < K; ++j) {
+      for (int column = 0; column < 8; ++column) {
+        sum[row][column] += static_cast<double>(a[row][j]) * static_cast<double>(b[j][column]);
       }
-      lanes[i]->out[k] = std::bit_cast<uint32_t>(static_cast<float>(sum));
+    }
+  }
+  for (int i = 0; i < 32; ++i) {
+    for (int k = 0; k < 4; ++k) {
+      lanes[i]->out[k] =
+          std::bit_cast<uint32_t>(static_cast<float>(sum[i / 4 + k / 2 * 8][i % 4 * 2 + k % 2]));
     }
   }
 }

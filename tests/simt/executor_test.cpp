@@ -213,7 +213,8 @@ TEST(SimtExecutor, RefusesUnknownKernelsAndOtherArguments) {
   const auto nothing = [](auto&, const PlantedArgs&) {};
   run_planted(device, {.grid_x = 0}, nothing);
   EXPECT_THROW(device.launch("planted", {}, nullptr, 4), Error);
-  EXPECT_THROW(device.kernels().add<Planted<decltype(nothing)>>(), Error) << "two kernels of one name";
+  EXPECT_THROW(device.kernels().add<Planted<decltype(nothing)>>(), Error)
+      << "two kernels of one name";
 }
 
 /// Whether any schedule has other bits than the first.

@@ -20,6 +20,7 @@ struct PlantedArgs {
 template <class F>
 struct Planted {
   static constexpr const char* kName = "planted";
+  static constexpr int kMaxBlock = 4096;  // leaves larger blocks to the executor's own check
   using Args = PlantedArgs;
   static void body(ThreadContext& ctx, const Args& a) { F{}(ctx, a); }
 };
