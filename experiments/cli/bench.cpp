@@ -215,6 +215,7 @@ int bench_roofline(const Arguments& a) {
   RunStart start;
   start.command = "bench roofline";
   start.argv = a.argv;
+  start.device = a.device;
   start.isa = isa;
   start.threads = threads;
   const ModelKeys shape;

@@ -15,11 +15,12 @@ struct Arguments {
   std::string out;                     // folder or file to write
   int seeds = 0;                       // --seeds N: seeds 0 .. N-1; 0 = as set
   int threads = 0;                     // 0 = all cores
+  std::string device = "auto";         // auto | cpu | cuda | cuda:INDEX
   bool quiet = false;
   bool reference = false;  // the portable kernels
-  bool quick = false;  // demo
-  bool full = false;   // demo
-  double limit = 10;   // bench compare: percent slower that counts as a failure
+  bool quick = false;      // demo
+  bool full = false;       // demo
+  double limit = 10;       // bench compare: percent slower that counts as a failure
 };
 
 int list(const Arguments&);
@@ -36,7 +37,15 @@ int report(const Arguments&);
 int demo(const Arguments&);
 int bench(const Arguments&);
 
+/// Parts of `list` that ask this machine (list_machine.cpp).
+void list_devices();
+void list_kernels();
+
 /// Threads to use: --threads, or all cores of this process.
 int thread_count(const Arguments&);
+
+/// The device that a command computes on, by the name that run.json records. Refuses a device that
+/// is not there (Exit::environment), and one that the command cannot use.
+std::string device_name(const Arguments&);
 
 }  // namespace sv::cli

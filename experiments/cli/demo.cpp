@@ -122,6 +122,7 @@ int demo(const Arguments& a) {
   RunStart start;
   start.command = a.command;
   start.argv = a.argv;
+  start.device = a.device;
   start.isa = std::string(cpu::isa_name(cpu::isa()));
   start.threads = thread_count(a);
   start.seeds = bench.seeds();

@@ -74,7 +74,7 @@ void describe_task(const TaskEntry& entry) {
 }  // namespace
 
 int list(const Arguments& a) {
-  const std::vector<std::string> known = {"tasks", "models", "sites", ""};
+  const std::vector<std::string> known = {"tasks", "models", "sites", "devices", "kernels", ""};
   if (std::find(known.begin(), known.end(), a.target) == known.end()) {
     fail("nothing called '", a.target, "' can be listed", did_you_mean(a.target, known));
   }
@@ -86,6 +86,12 @@ int list(const Arguments& a) {
   }
   if (a.target == "sites") {
     list_sites(a);
+  }
+  if (a.target == "devices") {
+    list_devices();
+  }
+  if (a.target == "kernels") {
+    list_kernels();
   }
   return 0;
 }

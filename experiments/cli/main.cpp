@@ -35,29 +35,61 @@ struct Command {
   const char* summary;
   const char* target;  // what the first positional argument is; nullptr: none
   bool target_needed;
-  bool keys;  // takes key=value
+  bool keys;      // takes key=value
+  bool computes;  // takes --device
   int (*run)(const Arguments&);
 };
 
 constexpr Command kCommands[] = {
-    {"list", "tasks, models and sites of a model", "tasks | models | sites", false, true, list},
-    {"describe", "one task, model or settings key in full", "NAME", true, false, describe},
-    {"train", "train a pack of seeds into a run folder", "CONFIG.toml", false, true, train},
-    {"resume", "go on with an interrupted run, bit for bit", "RUN", true, false, resume},
-    {"eval", "accuracy and residual against test depth", "RUN", true, true, eval},
-    {"collect", "record states at named sites into HDF5 segments", "RUN", true, true, collect},
-    {"lens", "the model's own readout at every iteration and position", "RUN", true, true, lens},
-    {"probe", "linear probe of a named intermediate, with its controls", "RUN", true, true, probe},
-    {"patch", "activation patching between a run and its counterfactual", "RUN", true, true, patch},
-    {"dynamics", "residuals and trajectories of the state", "RUN", true, true, dynamics},
-    {"report", "one HTML file from a run folder's results", "RUN", true, false, report},
+    {"list",
+     "tasks, models, sites of a model, devices, kernels",
+     "tasks | models | sites | devices | kernels",
+     false,
+     true,
+     false,
+     list},
+    {"describe", "one task, model or settings key in full", "NAME", true, false, false, describe},
+    {"train", "train a pack of seeds into a run folder", "CONFIG.toml", false, true, true, train},
+    {"resume", "go on with an interrupted run, bit for bit", "RUN", true, false, true, resume},
+    {"eval", "accuracy and residual against test depth", "RUN", true, true, true, eval},
+    {"collect",
+     "record states at named sites into HDF5 segments",
+     "RUN",
+     true,
+     true,
+     true,
+     collect},
+    {"lens",
+     "the model's own readout at every iteration and position",
+     "RUN",
+     true,
+     true,
+     true,
+     lens},
+    {"probe",
+     "linear probe of a named intermediate, with its controls",
+     "RUN",
+     true,
+     true,
+     true,
+     probe},
+    {"patch",
+     "activation patching between a run and its counterfactual",
+     "RUN",
+     true,
+     true,
+     true,
+     patch},
+    {"dynamics", "residuals and trajectories of the state", "RUN", true, true, true, dynamics},
+    {"report", "one HTML file from a run folder's results", "RUN", true, false, false, report},
     {"bench",
      "time an op, the loop or a training step; compare two results",
      "OP | iteration | train | roofline | compare A.json B.json",
      false,
      true,
+     true,
      bench},
-    {"demo", "train, measure and report in one go", nullptr, false, true, demo},
+    {"demo", "train, measure and report in one go", nullptr, false, true, true, demo},
 };
 
 /// Positional arguments: the first that is no key=value is the target.
@@ -95,7 +127,11 @@ void require_known_command(int argc, char** argv) {
     names.emplace_back(c.name);
   }
   if (std::find(names.begin(), names.end(), argv[1]) == names.end()) {
-    fail("no command '", argv[1], "'", did_you_mean(argv[1], names), " (subvocal --help lists them)");
+    fail("no command '",
+         argv[1],
+         "'",
+         did_you_mean(argv[1], names),
+         " (subvocal --help lists them)");
   }
 }
 
@@ -129,6 +165,12 @@ int run(int argc, char** argv) {
     sub->add_option("--seeds", a.seeds, "seeds 0 .. N-1")->check(CLI::Range(1, 1024));
     sub->add_option("--threads", a.threads, "threads; 0 = all cores; bits do not depend on it")
         ->check(CLI::Range(0, 256));
+    if (c.computes) {
+      sub->add_option(
+          "--device",
+          a.device,
+          "auto, cpu, cuda or cuda:INDEX; models run on the CPU only, so auto is the CPU");
+    }
     sub->add_flag("--quiet", a.quiet, "no progress line");
     sub->add_flag("--reference",
                   a.reference,
@@ -155,6 +197,9 @@ int run(int argc, char** argv) {
   quit_on_signal();
   if (a.reference) {
     cpu::use_isa(cpu::Isa::portable);
+  }
+  if (chosen->computes) {
+    a.device = device_name(a);
   }
   return chosen->run(a);
 }

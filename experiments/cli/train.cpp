@@ -16,6 +16,7 @@ RunStart run_start(const Arguments& a, const Spec& spec) {
   RunStart start;
   start.command = a.command;
   start.argv = a.argv;
+  start.device = a.device;
   start.isa = std::string(cpu::isa_name(cpu::isa()));
   start.threads = thread_count(a);
   start.seeds.assign(spec.seeds.begin(), spec.seeds.end());

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/host_device.h"
+
 namespace sv::point {
 
 /// Layout of a float type. `round` + x has the nearest integer to x in its low mantissa bits.
@@ -46,13 +48,13 @@ struct Layout<double> {
 
 /// 2^n for an integral n in the normal range.
 template <class T>
-inline T power_of_two(T n) {
+SV_HD inline T power_of_two(T n) {
   using L = Layout<T>;
   return std::bit_cast<T>(std::bit_cast<typename L::Bits>(n + (L::round + L::bias)) << L::mantissa);
 }
 
 /// e^r for |r| <= ln(2)/2.
-inline float exp_core(float r) {
+SV_HD inline float exp_core(float r) {
   float p = 1.9875691500e-4f;
   p = p * r + 1.3981999507e-3f;
   p = p * r + 8.3334519073e-3f;
@@ -61,7 +63,7 @@ inline float exp_core(float r) {
   p = p * r + 5.0000001201e-1f;
   return p * (r * r) + r + 1.0f;
 }
-inline double exp_core(double r) {
+SV_HD inline double exp_core(double r) {
   double p = 1.0 / 6227020800;  // 1/13!; the next term is below 5e-18
   p = p * r + 1.0 / 479001600;
   p = p * r + 1.0 / 39916800;
@@ -80,7 +82,7 @@ inline double exp_core(double r) {
 /// e^x. Results below the smallest normal number are 0: denormals would slow down every use of
 /// them.
 template <class T>
-inline T exp_poly(T x) {
+SV_HD inline T exp_poly(T x) {
   using L = Layout<T>;
   const T low = x < L::exp_low ? L::exp_low : x;
   const T in = low > L::exp_high ? L::exp_high : low;
@@ -92,7 +94,7 @@ inline T exp_poly(T x) {
 }
 
 /// log(1 + f) + n log 2 for 1 + f in [sqrt(1/2), sqrt(2)).
-inline float log_core(float f, float n) {
+SV_HD inline float log_core(float f, float n) {
   float p = 7.0376836292e-2f;
   p = p * f - 1.1514610310e-1f;
   p = p * f + 1.1676998740e-1f;
@@ -106,7 +108,7 @@ inline float log_core(float f, float n) {
   const float low = p * f * z + n * Layout<float>::ln2_low - 0.5f * z;
   return (f + low) + n * Layout<float>::ln2_high;
 }
-inline double log_core(double f, double n) {
+SV_HD inline double log_core(double f, double n) {
   const double s = f / (2.0 + f);
   const double z = s * s;
   double p = 1.479819860511658591e-01;
@@ -124,7 +126,7 @@ inline double log_core(double f, double n) {
 /// Natural logarithm of a normal number; log 0 = -inf, log of a negative number is NaN, log inf =
 /// inf.
 template <class T>
-inline T log_poly(T x) {
+SV_HD inline T log_poly(T x) {
   using L = Layout<T>;
   using Bits = typename L::Bits;
   constexpr Bits one = Bits{L::bias} << L::mantissa;
@@ -143,7 +145,7 @@ inline T log_poly(T x) {
 }
 
 /// tanh x for |x| <= 0.625, with z = x^2.
-inline float tanh_core(float x, float z) {
+SV_HD inline float tanh_core(float x, float z) {
   float p = -5.70498872745e-3f;
   p = p * z + 2.06390887954e-2f;
   p = p * z - 5.37397155531e-2f;
@@ -151,7 +153,7 @@ inline float tanh_core(float x, float z) {
   p = p * z - 3.33332819422e-1f;
   return p * z * x + x;
 }
-inline double tanh_core(double x, double z) {
+SV_HD inline double tanh_core(double x, double z) {
   const double p =
       (-9.64399179425052238628e-1 * z - 9.92877231001918586564e1) * z - 1.61468768441708447952e3;
   const double q = ((z + 1.12811678491632931402e2) * z + 2.23548839060100448583e3) * z +
@@ -160,7 +162,7 @@ inline double tanh_core(double x, double z) {
 }
 
 template <class T>
-inline T tanh(T x) {
+SV_HD inline T tanh(T x) {
   const T size = std::abs(x);
   const T large = T{1} - T{2} / (exp_poly(size + size) + T{1});
   const T small = tanh_core(size, size * size);
@@ -171,7 +173,7 @@ inline T tanh(T x) {
 /// 1 / (1 + e^-x); 0 below -87 (float) or -708 (double), where it would cease to be a normal
 /// number.
 template <class T>
-inline T sigmoid(T x) {
+SV_HD inline T sigmoid(T x) {
   // e^-x with a bounded argument needs one factor 2^n only. The 0 is a constant of its own: a bound
   // alone lets the compiler fold x * sigmoid(-bound), and that product is a denormal, which costs
   // 100 times the rest.
@@ -186,11 +188,11 @@ inline T sigmoid(T x) {
 
 /// x sigmoid(x).
 template <class T>
-inline T silu(T x) {
+SV_HD inline T silu(T x) {
   return x * sigmoid(x);
 }
 template <class T>
-inline T silu_derivative(T x) {
+SV_HD inline T silu_derivative(T x) {
   const T s = sigmoid(x);
   return s * (T{1} + x * (T{1} - s));
 }
@@ -198,23 +200,23 @@ inline T silu_derivative(T x) {
 /// GELU in its tanh form, x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) = x sigmoid(2 sqrt(2/pi)
 /// (...)).
 template <class T>
-inline T gelu(T x) {
+SV_HD inline T gelu(T x) {
   return x * sigmoid(T(1.5957691216057308) * (x + T(0.044715) * x * x * x));
 }
 template <class T>
-inline T gelu_derivative(T x) {
+SV_HD inline T gelu_derivative(T x) {
   const T s = sigmoid(T(1.5957691216057308) * (x + T(0.044715) * x * x * x));
   return s + x * s * (T{1} - s) * T(1.5957691216057308) * (T{1} + T(0.134145) * x * x);
 }
 
 /// log(1 + e^x) without overflow.
 template <class T>
-inline T softplus(T x) {
+SV_HD inline T softplus(T x) {
   return (x < T{0} ? T{0} : x) + log_poly(T{1} + exp_poly(-std::abs(x)));
 }
 
 /// Sine and cosine of an angle up to 1e6 in size, in double (rotation tables are rounded from it).
-inline void sine_cosine(double x, double& sine, double& cosine) {
+SV_HD inline void sine_cosine(double x, double& sine, double& cosine) {
   const double n = (x * 6.36619772367581382433e-01 + 0x1.8p52) - 0x1.8p52;  // quarter turns
   // pi/2 in three pieces of 33 bits: n times the first two is exact.
   const double r = ((x - n * 1.57079632673412561417) - n * 6.07710050630396597660e-11) -

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "kernels/memory/device.h"
+
 namespace sv {
 
 namespace {
@@ -11,7 +13,11 @@ constexpr std::align_val_t kAlign{64};
 
 Arena::~Arena() {
   for (const Block& b : blocks_) {
-    ::operator delete(b.data, kAlign);
+    if (device_) {
+      device_->free(b.data);
+    } else {
+      ::operator delete(b.data, kAlign);
+    }
   }
 }
 
@@ -23,7 +29,8 @@ void* Arena::alloc(size_t bytes) {
   }
   if (block_ == blocks_.size()) {
     const size_t size = std::max(block_bytes_, need);
-    blocks_.push_back({static_cast<std::byte*>(::operator new(size, kAlign)), size});
+    void* data = device_ ? device_->alloc(size) : ::operator new(size, kAlign);
+    blocks_.push_back({static_cast<std::byte*>(data), size});
     ++system_allocations_;
     used_ = 0;
   }

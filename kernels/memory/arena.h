@@ -1,11 +1,13 @@
-// Bump allocator with mark/rewind, 64-byte aligned. Tape, activations and scratch live here, so a
-// steady training step allocates nothing: blocks are kept after a rewind.
+// Bump allocator with mark/rewind, 64-byte aligned, in host or device memory. Tape, activations and
+// scratch live here, so a steady training step allocates nothing: blocks are kept after a rewind.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace sv {
+
+class Device;
 
 class Arena {
  public:
@@ -14,6 +16,9 @@ class Arena {
     size_t used = 0;
   };
   explicit Arena(size_t block_bytes = size_t{16} << 20) : block_bytes_(block_bytes) {}
+  /// Takes its blocks from the device, which must outlive it.
+  explicit Arena(Device& device, size_t block_bytes = size_t{64} << 20)
+      : block_bytes_(block_bytes), device_(&device) {}
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
@@ -42,6 +47,7 @@ class Arena {
   };
   std::vector<Block> blocks_;
   size_t block_bytes_;
+  Device* device_ = nullptr;  // null: host memory
   size_t block_ = 0;
   size_t used_ = 0;
   size_t system_allocations_ = 0;

@@ -8,9 +8,6 @@
 
 namespace sv {
 
-/// True when the CUDA backend is compiled in; dispatch lives inside `if constexpr (kCudaBuilt)`.
-inline constexpr bool kCudaBuilt = false;
-
 /// Gradient outputs of a VJP: not wanted, written, or added to.
 enum class GradientMode : uint8_t { ignore, overwrite, accumulate };
 
@@ -30,6 +27,7 @@ struct Context {
   Arena* arena = nullptr;
   int threads = 1;
   std::span<const int> models;
+  Device* device = nullptr;  // null: the CPU. Otherwise tensors and arena are that device's memory
 
   int model_count(const Tensor& x) const {
     return models.empty() ? static_cast<int>(x.dim(0)) : static_cast<int>(models.size());

@@ -43,6 +43,11 @@ REFUSED = {
     "missing data file": (2, ["nowhere.txt"], ["train", "task=sudoku", "data.file=nowhere.txt"]),
     "data file of another kind": (2, ["broken.toml"], ["train", "task=sudoku", "data.file=broken.toml"]),
     "resume without a run": (2, ["nowhere"], ["resume", "nowhere"]),
+    "a device that is none": (2, ["'gpu'", "cuda:0"], [*TRAIN, "--device", "gpu"]),
+    "a device number that is none": (2, ["'cuda:-1'"], [*TRAIN, "--device", "cuda:-1"]),
+    "a device for what computes nothing": (2, ["--device"], ["list", "--device", "cpu"]),
+    "a GPU in a program without CUDA": (3, ["no device cuda:1", "built without CUDA", "./run build cuda"],
+                                        [*TRAIN, "--device", "cuda:1"]),
     "measure without a run": (2, ["nowhere"], ["eval", "nowhere"]),
 }
 
@@ -70,7 +75,7 @@ class ExitCodes(unittest.TestCase):
         return said
 
     def test_0_what_succeeds(self):
-        for arguments in (["--help"], ["--version"], ["list"], ["list", "sites"], ["describe", "sudoku"],
+        for arguments in (["--help"], ["--version"], ["list"], ["list", "sites"], ["list", "devices"], ["list", "kernels"], ["describe", "sudoku"],
                           ["train", "--help"], [*TRAIN, "--out", "a"], ["resume", "a"]):
             with self.subTest(arguments=arguments):
                 self.expect(0, [], arguments)

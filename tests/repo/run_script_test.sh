@@ -28,7 +28,13 @@ expect 2 'stands alone' sh "$run" bench --quick --peers python3
 expect 2 'bench writes json' sh "$run" bench --benchmark_out_format=csv
 expect 3 "no Python 'no-such-python'" sh "$run" bench --peers no-such-python
 expect 3 "'false' cannot import torch" sh "$run" bench --peers false
-expect 3 'no CUDA kernels yet' sh "$run" gpu-check
+expect 2 'setup-cuda takes no options' sh "$run" setup-cuda --force
+expect 2 'needs the folder' sh "$run" gpu-check --bundle
+expect 2 "'nowhere' is no bundle" sh "$run" gpu-check --bundle nowhere
+expect 2 'takes the file' sh "$run" gpu-check --merge
+expect 2 'nowhere.json' sh "$run" gpu-check --merge nowhere.json
+expect 2 'exists and is no bundle' sh "$run" gpu-bundle tests
+expect 3 'run ./run setup-cuda first' env SV_CUDA_HOME=/nowhere SV_ANY_SYSTEM=1 sh "$run" --no-install build cuda
 
 # A system that has no package installed: the list is printed, nothing is installed, exit 3.
 printf '#!/bin/sh\nexit 1\n' >"$folder/dpkg-query"

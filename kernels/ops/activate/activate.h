@@ -5,13 +5,10 @@
 // on the element alone. Cost: one pass, 2 reads-or-writes per element forward, 3 backward. GELU:
 // Hendrycks & Gimpel, arXiv:1606.08415.
 #pragma once
-#include <cstdint>
-
 #include "kernels/memory/context.h"
+#include "kernels/ops/activate/activation.h"
 
 namespace sv::ops {
-
-enum class Activation : uint8_t { relu, gelu, silu, tanh, sigmoid };
 
 void activate(const Context& ctx, Activation kind, const Tensor& x, const Tensor& y);
 void activate_vjp(

@@ -1,65 +1,12 @@
 #include "kernels/ops/activate/activate.h"
 
 #include "kernels/cpu/write.h"
-#include "kernels/math/point.h"
+#include "kernels/ops/activate/activate_device.h"
 #include "kernels/ops/arguments.h"
 
 namespace sv::ops {
 
 namespace {
-
-struct Relu {
-  template <class T>
-  static T value(T x) {
-    return x < T{0} ? T{0} : x;  // this order keeps NaN
-  }
-  template <class T>
-  static T derivative(T x) {
-    return x > T{0} ? T{1} : T{0};
-  }
-};
-struct Gelu {
-  template <class T>
-  static T value(T x) {
-    return point::gelu(x);
-  }
-  template <class T>
-  static T derivative(T x) {
-    return point::gelu_derivative(x);
-  }
-};
-struct Silu {
-  template <class T>
-  static T value(T x) {
-    return point::silu(x);
-  }
-  template <class T>
-  static T derivative(T x) {
-    return point::silu_derivative(x);
-  }
-};
-struct Tanh {
-  template <class T>
-  static T value(T x) {
-    return point::tanh(x);
-  }
-  template <class T>
-  static T derivative(T x) {
-    const T y = point::tanh(x);
-    return T{1} - y * y;
-  }
-};
-struct Sigmoid {
-  template <class T>
-  static T value(T x) {
-    return point::sigmoid(x);
-  }
-  template <class T>
-  static T derivative(T x) {
-    const T y = point::sigmoid(x);
-    return y * (T{1} - y);
-  }
-};
 
 template <class F>
 void with_activation(Activation kind, F&& f) {
@@ -82,6 +29,10 @@ void with_activation(Activation kind, F&& f) {
 
 void activate(const Context& ctx, Activation kind, const Tensor& x, const Tensor& y) {
   expect_shape(y.shape, x.shape, "y");
+  if (ctx.device) {
+    device::activate(ctx, kind, x, y);
+    return;
+  }
   const int64_t size = x.dim(0) == 0 ? 0 : x.numel() / x.dim(0);
   with_float(x.dtype, [&]<class T>() {
     with_activation(kind, [&](auto function) {
@@ -103,6 +54,10 @@ void activate_vjp(
   expect_shape(dy.shape, x.shape, "dy");
   expect_grad(dx, x.shape, "dx");
   if (!dx.wanted()) {
+    return;
+  }
+  if (ctx.device) {
+    device::activate_vjp(ctx, kind, x, dy, dx);
     return;
   }
   const int64_t size = x.dim(0) == 0 ? 0 : x.numel() / x.dim(0);

@@ -144,20 +144,19 @@ void attention_pattern(const Context& ctx,
     const T* rows = q.as<T>();
     const T* keys = k.as<T>();
     T* out = p.as<T>();
-    each_group<T>(
-        ctx, d, gemm.packed_size(d.K, d.S), [&](int64_t m, int64_t b, Heads group, T* packed) {
-          const Visible visible(mask, d.T, d.S, m, b);
-          const int64_t mb = m * d.B + b, length = visible.length();
-          for (int64_t h = group.begin; h < group.end; ++h) {
-            if (d.leads(h)) {
-              gemm.pack({keys + d.k_at(mb, d.group(h)), 1, d.G * d.K}, d.K, length, packed);
-            }
-            T* to = out + d.p_at(mb, h);
-            gemm.run(
-                {rows + d.q_at(mb, h), d.H * d.K, 1}, d.T, d.K, length, packed, to, d.S, false);
-            cpu::softmax_rows(visible, 0, d.T, d.S, static_cast<T>(scale), to);
-          }
-        });
+    each_group<
+        T>(ctx, d, gemm.packed_size(d.K, d.S), [&](int64_t m, int64_t b, Heads group, T* packed) {
+      const Visible visible(mask, d.T, d.S, m, b);
+      const int64_t mb = m * d.B + b, length = visible.length();
+      for (int64_t h = group.begin; h < group.end; ++h) {
+        if (d.leads(h)) {
+          gemm.pack({keys + d.k_at(mb, d.group(h)), 1, d.G * d.K}, d.K, length, packed);
+        }
+        T* to = out + d.p_at(mb, h);
+        gemm.run({rows + d.q_at(mb, h), d.H * d.K, 1}, d.T, d.K, length, packed, to, d.S, false);
+        cpu::softmax_rows(visible, 0, d.T, d.S, static_cast<T>(scale), to);
+      }
+    });
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/write.h"
 #include "kernels/ops/arguments.h"
+#include "kernels/ops/concat/concat_device.h"
 
 namespace sv::ops {
 
@@ -29,6 +30,10 @@ void concat(const Context& ctx, const Tensor& a, const Tensor& b, const Tensor& 
   const int64_t A = a.dim(-1), C = b.dim(-1), N = rows_per_model(y);
   expect_shape(b.shape, a.shape.with(-1, C), "b");
   expect_shape(y.shape, a.shape.with(-1, A + C), "y");
+  if (ctx.device) {
+    device::concat(ctx, a, b, y);
+    return;
+  }
   with_float(a.dtype, [&]<class T>() {
     const T *pa = a.as<T>(), *pb = b.as<T>();
     T* py = y.as<T>();
@@ -50,6 +55,10 @@ void concat_vjp(const Context& ctx, const Tensor& dy, const Grad& da, const Grad
   const int64_t A = da.wanted() ? da.t.dim(-1) : dy.dim(-1) - db.t.dim(-1);
   expect_grad(da, dy.shape.with(-1, A), "da");
   expect_grad(db, dy.shape.with(-1, dy.dim(-1) - A), "db");
+  if (ctx.device) {
+    device::concat_vjp(ctx, dy, A, da, db);
+    return;
+  }
   with_float(dy.dtype, [&]<class T>() {
     if (da.wanted()) {
       split_off<T>(ctx, dy, 0, da);

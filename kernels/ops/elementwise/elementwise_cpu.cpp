@@ -1,6 +1,7 @@
 #include "kernels/ops/elementwise/elementwise.h"
 
 #include "kernels/cpu/write.h"
+#include "kernels/ops/elementwise/elementwise_device.h"
 
 namespace sv::ops {
 
@@ -21,6 +22,10 @@ void each_block(const Context& ctx, const Tensor& x, F&& f) {
 void add(const Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y) {
   expect_shape(b.shape, a.shape, "b");
   expect_shape(y.shape, a.shape, "y");
+  if (ctx.device) {
+    device::add(ctx, a, b, y);
+    return;
+  }
   with_float(a.dtype, [&]<class T>() {
     const T *pa = a.as<T>(), *pb = b.as<T>();
     T* py = y.as<T>();
@@ -33,6 +38,10 @@ void add(const Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y) 
 void mul(const Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y) {
   expect_shape(b.shape, a.shape, "b");
   expect_shape(y.shape, a.shape, "y");
+  if (ctx.device) {
+    device::mul(ctx, a, b, y);
+    return;
+  }
   with_float(a.dtype, [&]<class T>() {
     const T *pa = a.as<T>(), *pb = b.as<T>();
     T* py = y.as<T>();
@@ -44,6 +53,10 @@ void mul(const Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y) 
 
 void scale(const Context& ctx, const Tensor& a, double s, const Tensor& y) {
   expect_shape(y.shape, a.shape, "y");
+  if (ctx.device) {
+    device::scale(ctx, a, s, y);
+    return;
+  }
   with_float(a.dtype, [&]<class T>() {
     const T* pa = a.as<T>();
     T* py = y.as<T>();
@@ -62,6 +75,10 @@ void mix(const Context& ctx,
          const Tensor& y) {
   expect_shape(b.shape, a.shape, "b");
   expect_shape(y.shape, a.shape, "y");
+  if (ctx.device) {
+    device::mix(ctx, a, alpha, b, beta, y);
+    return;
+  }
   with_float(a.dtype, [&]<class T>() {
     const T *pa = a.as<T>(), *pb = b.as<T>();
     T* py = y.as<T>();
@@ -78,6 +95,10 @@ void put(const Context& ctx, const Tensor& src, const Grad& dst) {
     return;
   }
   expect_shape(dst.t.shape, src.shape, "dst");
+  if (ctx.device) {
+    device::put(ctx, src, dst);
+    return;
+  }
   with_float(src.dtype, [&]<class T>() {
     const T* from = src.as<T>();
     T* to = dst.t.as<T>();

@@ -1,4 +1,5 @@
 #include "kernels/ops/layernorm/layernorm.h"
+#include "kernels/ops/layernorm/layernorm_device.h"
 
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/layernorm/layernorm_row.h"
@@ -124,6 +125,10 @@ void layernorm(const Context& ctx,
   if (bias) {
     expect_shape(bias.shape, {d.M, d.D}, "bias");
   }
+  if (ctx.device) {
+    device::layernorm(ctx, x, gain, bias, eps, y, stats);
+    return;
+  }
   with_float(x.dtype, [&]<class T>() {
     forward(ctx,
             d,
@@ -148,6 +153,10 @@ void layernorm_vjp(const Context& ctx,
   expect_grad(dx, x.shape, "dx");
   expect_grad(dgain, {d.M, d.D}, "dgain");
   expect_grad(dbias, {d.M, d.D}, "dbias");
+  if (ctx.device) {
+    device::layernorm_vjp(ctx, x, gain, stats, dy, dx, dgain, dbias);
+    return;
+  }
   with_float(x.dtype, [&]<class T>() {
     backward(ctx, d, x.as<T>(), data_or_null<T>(gain), stats.as<T>(), dy.as<T>(), dx, dgain, dbias);
   });

@@ -4,6 +4,7 @@
 #include "kernels/cpu/write.h"
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/reduce/reduce.h"
+#include "kernels/ops/reduce/reduce_device.h"
 
 namespace sv::ops {
 
@@ -51,6 +52,10 @@ void mean_positions(const Context& ctx, const Tensor& x, const Tensor& y) {
   SV_CHECK(x.shape.rank() == 4, "mean_positions needs x (M, B, T, D), got ", x.shape);
   const int64_t B = x.dim(1), positions = x.dim(2), D = x.dim(3);
   expect_shape(y.shape, {x.dim(0), B, D}, "y");
+  if (ctx.device) {
+    device::mean_positions(ctx, x, y);
+    return;
+  }
   with_float(x.dtype, [&]<class T>() {
     const T* from = x.as<T>();
     T* to = y.as<T>();
@@ -78,6 +83,10 @@ void mean_positions_vjp(const Context& ctx, const Tensor& dy, const Grad& dx) {
   SV_CHECK(to.shape.rank() == 4, "dx must be (M, B, T, D), got ", to.shape);
   const int64_t B = to.dim(1), positions = to.dim(2), D = to.dim(3);
   expect_shape(dy.shape, {to.dim(0), B, D}, "dy");
+  if (ctx.device) {
+    device::mean_positions_vjp(ctx, dy, dx);
+    return;
+  }
   with_float(dy.dtype, [&]<class T>() {
     const T* from = dy.as<T>();
     T* rows = to.as<T>();
@@ -98,6 +107,10 @@ void change(const Context& ctx, const Tensor& h, const Tensor& h_prev, const Ten
   expect_shape(h_prev.shape, h.shape, "h_prev");
   const int64_t M = h.dim(0), B = h.dim(1), size = M * B == 0 ? 0 : h.numel() / (M * B);
   expect_shape(out.shape, {M, B}, "out");
+  if (ctx.device) {
+    device::change(ctx, h, h_prev, out);
+    return;
+  }
   with_float(h.dtype, [&]<class T>() {
     const T *now = h.as<T>(), *before = h_prev.as<T>();
     T* to = out.as<T>();
@@ -120,6 +133,10 @@ void sum_squares(const Context& ctx, const Tensor& x, const Tensor& out) {
   const int64_t M = x.dim(0), size = M == 0 ? 0 : x.numel() / M;
   const int live = ctx.model_count(x);
   expect_shape(out.shape, {M}, "out");
+  if (ctx.device) {
+    device::sum_squares(ctx, x, out);
+    return;
+  }
   const int64_t blocks = (size + cpu::kBlock - 1) / cpu::kBlock;
   const ArenaScope scope(*ctx.arena);
   double* sums = ctx.arena->alloc_n<double>(static_cast<size_t>(live * blocks));
@@ -142,6 +159,10 @@ void all_finite(const Context& ctx, const Tensor& x, const Tensor& out) {
   const int64_t M = x.dim(0), size = M == 0 ? 0 : x.numel() / M;
   const int live = ctx.model_count(x);
   expect_shape(out.shape, {M}, "out");
+  if (ctx.device) {
+    device::all_finite(ctx, x, out);
+    return;
+  }
   const int64_t blocks = (size + cpu::kBlock - 1) / cpu::kBlock;
   const ArenaScope scope(*ctx.arena);
   int32_t* bad = ctx.arena->alloc_n<int32_t>(static_cast<size_t>(live * blocks));

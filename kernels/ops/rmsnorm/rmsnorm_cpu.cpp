@@ -1,5 +1,6 @@
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 
+#include "kernels/ops/rmsnorm/rmsnorm_device.h"
 #include "kernels/ops/rmsnorm/rmsnorm_row.h"
 
 namespace sv::ops {
@@ -93,6 +94,10 @@ void rmsnorm(const Context& ctx,
              const Tensor& y,
              const Tensor& inv_rms) {
   const Dims d = check(ctx, x, gain, y, inv_rms);
+  if (ctx.device) {
+    device::rmsnorm(ctx, x, gain, eps, y, inv_rms);
+    return;
+  }
   with_float(x.dtype, [&]<class T>() {
     forward(ctx, d, x.as<T>(), gain ? gain.as<T>() : nullptr, eps, y.as<T>(), inv_rms.as<T>());
   });
@@ -111,6 +116,10 @@ void rmsnorm_vjp(const Context& ctx,
   }
   if (dgain.wanted()) {
     expect_shape(dgain.t.shape, {d.M, d.D}, "dgain");
+  }
+  if (ctx.device) {
+    device::rmsnorm_vjp(ctx, x, gain, inv_rms, dy, dx, dgain);
+    return;
   }
   with_float(x.dtype, [&]<class T>() {
     backward(

@@ -1,6 +1,7 @@
 #include "kernels/cpu/split.h"
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/rows/rows.h"
+#include "kernels/ops/rows/rows_device.h"
 
 namespace sv::ops {
 
@@ -29,6 +30,9 @@ Dims check(const Context& ctx, const Tensor& x, const Tensor& rows, const Tensor
                ctx.model_count(x),
                rows.as<int32_t>(),
                model_stride(rows, M, "rows")};
+  if (ctx.device) {
+    return d;  // the numbers lie on the device, where a kernel checks them
+  }
   for (int i = 0; i < d.live; ++i) {
     for (int64_t j = 0; j < chosen; ++j) {
       const int32_t r = d.row(ctx.model(i), j);
@@ -74,6 +78,10 @@ void each_row(const Context& ctx, const Dims& d, const Tensor& x, const Tensor& 
 
 void gather_rows(const Context& ctx, const Tensor& x, const Tensor& rows, const Tensor& y) {
   const Dims d = check(ctx, x, rows, y);
+  if (ctx.device) {
+    device::gather_rows(ctx, x, rows, y);
+    return;
+  }
   each_row(ctx, d, x, y, [](std::byte* in_x, std::byte* in_y, size_t bytes) {
     std::memcpy(in_y, in_x, bytes);
   });
@@ -81,6 +89,10 @@ void gather_rows(const Context& ctx, const Tensor& x, const Tensor& rows, const 
 
 void scatter_rows(const Context& ctx, const Tensor& y, const Tensor& rows, const Tensor& x) {
   const Dims d = check(ctx, x, rows, y);
+  if (ctx.device) {
+    device::scatter_rows(ctx, y, rows, x);
+    return;
+  }
   expect_distinct(ctx, d);
   each_row(ctx, d, x, y, [](std::byte* in_x, std::byte* in_y, size_t bytes) {
     std::memcpy(in_x, in_y, bytes);

@@ -2,6 +2,7 @@
 #include "kernels/math/point.h"
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/silu_gate/silu_gate.h"
+#include "kernels/ops/silu_gate/silu_gate_device.h"
 
 namespace sv::ops {
 
@@ -45,6 +46,10 @@ inline void row_dx(const T* gate,
 
 void silu_gate(const Context& ctx, const Tensor& x, const Tensor& y) {
   const int64_t F = check(x, y), N = rows_per_model(y);
+  if (ctx.device) {
+    device::silu_gate(ctx, x, y);
+    return;
+  }
   with_float(x.dtype, [&]<class T>() {
     const T* from = x.as<T>();
     T* to = y.as<T>();
@@ -63,6 +68,10 @@ void silu_gate_vjp(const Context& ctx, const Tensor& x, const Tensor& dy, const 
   const int64_t F = check(x, dy), N = rows_per_model(dy);
   expect_grad(dx, x.shape, "dx");
   if (!dx.wanted()) {
+    return;
+  }
+  if (ctx.device) {
+    device::silu_gate_vjp(ctx, x, dy, dx);
     return;
   }
   with_float(x.dtype, [&]<class T>() {

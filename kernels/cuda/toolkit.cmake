@@ -1,0 +1,52 @@
+# Finds a CUDA compiler of a supported release: SV_NVCC (empty: none), SV_NVCC_VERSION, and SV_NVCC_SEEN, a sentence
+# about what was looked at. Included before project(), where the architectures must be known already; as a script
+# (cmake -P kernels/cuda/toolkit.cmake) it prints path and version, or fails with the sentence.
+#
+# Order: the folder of the environment variable SV_CUDA_HOME and nothing else, if that is set; else PATH, /usr/local/cuda,
+# and the wheels of `./run setup-cuda`.
+set(SV_NVCC_OLDEST 12.4)
+set(SV_NVCC_END 14)  # releases from here on have not been tried
+get_filename_component(SV_TOOLKIT_FOLDER "${CMAKE_CURRENT_LIST_DIR}/../../build-toolkit" ABSOLUTE)
+
+function(sv_find_nvcc)
+  if(DEFINED ENV{SV_CUDA_HOME})
+    set(folders "$ENV{SV_CUDA_HOME}/bin")
+  else()
+    string(REPLACE ":" ";" folders "$ENV{PATH}")
+    list(APPEND folders /usr/local/cuda/bin "${SV_TOOLKIT_FOLDER}/nvidia/cu13/bin")
+  endif()
+  set(seen "")
+  foreach(folder IN LISTS folders)
+    if(NOT EXISTS "${folder}/nvcc")
+      continue()
+    endif()
+    execute_process(COMMAND "${folder}/nvcc" --version OUTPUT_VARIABLE said ERROR_QUIET RESULT_VARIABLE failed)
+    if(failed OR NOT said MATCHES "release ([0-9]+\\.[0-9]+)")
+      list(APPEND seen "${folder}/nvcc does not run")
+      continue()
+    endif()
+    set(release ${CMAKE_MATCH_1})
+    if(release VERSION_LESS SV_NVCC_OLDEST OR NOT release VERSION_LESS SV_NVCC_END)
+      list(APPEND seen "${folder}/nvcc is release ${release}, supported are ${SV_NVCC_OLDEST} to 13")
+      continue()
+    endif()
+    set(SV_NVCC "${folder}/nvcc" PARENT_SCOPE)
+    set(SV_NVCC_VERSION "${release}" PARENT_SCOPE)
+    return()
+  endforeach()
+  list(JOIN seen "; " seen)
+  if(NOT seen)
+    list(JOIN folders ", " folders)
+    set(seen "no nvcc in ${folders}")
+  endif()
+  set(SV_NVCC "" PARENT_SCOPE)
+  set(SV_NVCC_SEEN "${seen}" PARENT_SCOPE)
+endfunction()
+
+sv_find_nvcc()
+if(CMAKE_SCRIPT_MODE_FILE STREQUAL CMAKE_CURRENT_LIST_FILE)
+  if(NOT SV_NVCC)
+    message(FATAL_ERROR "${SV_NVCC_SEEN}")
+  endif()
+  execute_process(COMMAND "${CMAKE_COMMAND}" -E echo "${SV_NVCC} ${SV_NVCC_VERSION}")
+endif()

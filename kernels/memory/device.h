@@ -1,0 +1,78 @@
+// Device: where tensors of a device live and kernels run. The one abstract class between an op's
+// host side and its kernels: with it that host side is ordinary code, which the tests run end to
+// end on the executor (kernels/simt/simt_device.h) and a GPU runs through CudaDevice.
+#pragma once
+#include <cstddef>
+#include <string>
+#include <type_traits>
+
+#include "kernels/memory/context.h"
+#include "kernels/simt/live_models.h"
+
+namespace sv {
+
+struct LaunchShape {
+  int grid_x = 1, grid_y = 1, grid_z = 1;
+  int block = 128;       // threads, a multiple of 32
+  int shared_bytes = 0;  // dynamic shared memory
+};
+
+class Device {
+ public:
+  Device() = default;
+  virtual ~Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+
+  /// "cuda:0 NVIDIA H100", "simt".
+  virtual std::string name() const = 0;
+  /// Uninitialised memory, aligned to 256 bytes. Out of memory: Error with requested and free
+  /// bytes.
+  virtual void* alloc(size_t bytes) = 0;
+  virtual void free(void* p) = 0;
+  /// Copies and launches happen in the order of the calls. to_host returns when the bytes are
+  /// there.
+  virtual void to_device(void* dst, const void* src, size_t bytes) = 0;
+  virtual void to_host(void* dst, const void* src, size_t bytes) = 0;
+  virtual void copy(void* dst, const void* src, size_t bytes) = 0;
+  virtual void zero(void* dst, size_t bytes) = 0;
+  /// Runs the kernel of that name; a grid without blocks runs nothing.
+  virtual void launch(const char* kernel,
+                      const LaunchShape& shape,
+                      const void* args,
+                      size_t args_bytes) = 0;
+  /// Returns when all work is done; throws with the kernel's name if one failed.
+  virtual void synchronise() = 0;
+};
+
+/// Launches kernel K (kernels/simt/context.h) with its arguments, by name through the device's
+/// table.
+template <class K>
+void launch(const Context& ctx, const LaunchShape& shape, const typename K::Args& args) {
+  static_assert(std::is_trivially_copyable_v<typename K::Args>);
+  static_assert(sizeof(typename K::Args) <= 4096, "kernel arguments are limited to 4 KB");
+  ctx.device->launch(K::kName, shape, &args, sizeof args);
+}
+
+/// The models of `ctx` (of a pack of M) in the form that kernels take.
+inline LiveModels live_models(const Context& ctx, int64_t M) {
+  LiveModels live;
+  live.all = ctx.models.empty();
+  live.count = static_cast<int>(live.all ? M : static_cast<int64_t>(ctx.models.size()));
+  SV_CHECK(live.all || live.count <= LiveModels::kMost,
+           "a device launch takes a list of at most ",
+           LiveModels::kMost,
+           " models, got ",
+           live.count);
+  for (int i = 0; !live.all && i < live.count; ++i) {
+    live.id[i] = static_cast<uint16_t>(ctx.models[static_cast<size_t>(i)]);
+  }
+  return live;
+}
+
+/// f32, or an Error that says what the device does not do.
+inline void expect_device_f32(const Tensor& t, const char* op) {
+  SV_CHECK(t.dtype == DType::f32, op, " on a device takes f32, got ", dtype_name(t.dtype));
+}
+
+}  // namespace sv

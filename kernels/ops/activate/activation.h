@@ -1,0 +1,64 @@
+// The activations as functions of one element, for host and device.
+#pragma once
+#include <cstdint>
+
+#include "kernels/math/point.h"
+
+namespace sv::ops {
+
+enum class Activation : uint8_t { relu, gelu, silu, tanh, sigmoid };
+
+struct Relu {
+  template <class T>
+  SV_HD static T value(T x) {
+    return x < T{0} ? T{0} : x;  // this order keeps NaN
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    return x > T{0} ? T{1} : T{0};
+  }
+};
+struct Gelu {
+  template <class T>
+  SV_HD static T value(T x) {
+    return point::gelu(x);
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    return point::gelu_derivative(x);
+  }
+};
+struct Silu {
+  template <class T>
+  SV_HD static T value(T x) {
+    return point::silu(x);
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    return point::silu_derivative(x);
+  }
+};
+struct Tanh {
+  template <class T>
+  SV_HD static T value(T x) {
+    return point::tanh(x);
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    const T y = point::tanh(x);
+    return T{1} - y * y;
+  }
+};
+struct Sigmoid {
+  template <class T>
+  SV_HD static T value(T x) {
+    return point::sigmoid(x);
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    const T y = point::sigmoid(x);
+    return y * (T{1} - y);
+  }
+};
+
+}  // namespace sv::ops

@@ -1,0 +1,30 @@
+// The kernels of every op, two lines each; the shells are ops/<op>/<op>_cuda.cu.
+#include "kernels/cuda/kernel_table.h"
+
+namespace sv::cuda {
+
+void add_column_sums_kernels(KernelTable& t);
+void add_activate_kernels(KernelTable& t);
+void add_concat_kernels(KernelTable& t);
+void add_elementwise_kernels(KernelTable& t);
+void add_layernorm_kernels(KernelTable& t);
+void add_reduce_kernels(KernelTable& t);
+void add_rmsnorm_kernels(KernelTable& t);
+void add_rows_kernels(KernelTable& t);
+void add_silu_gate_kernels(KernelTable& t);
+
+KernelTable all_kernels() {
+  KernelTable t;
+  add_column_sums_kernels(t);
+  add_activate_kernels(t);
+  add_concat_kernels(t);
+  add_elementwise_kernels(t);
+  add_layernorm_kernels(t);
+  add_reduce_kernels(t);
+  add_rmsnorm_kernels(t);
+  add_rows_kernels(t);
+  add_silu_gate_kernels(t);
+  return t;
+}
+
+}  // namespace sv::cuda

@@ -1,0 +1,29 @@
+// The ops that have device kernels: one line each, for the executor's tests and for gpu_check.
+#pragma once
+#include <string>
+#include <vector>
+
+namespace sv::cases {
+
+/// `vjp_tolerance` is that of the f32 VJP against the CPU's, as a multiple of the case's own; see
+/// tests/kernels/op_gradient_test.cpp for the 10.
+struct DeviceOp {
+  std::string op;
+  double vjp_tolerance = 10;
+};
+
+inline const std::vector<DeviceOp>& device_ops() {
+  static const std::vector<DeviceOp> kOps = {
+      {"activate"},
+      {"concat"},
+      {"elementwise"},
+      {"layernorm"},
+      {"reduce"},
+      {"rmsnorm"},
+      {"rows"},
+      {"silu_gate"},
+  };
+  return kOps;
+}
+
+}  // namespace sv::cases

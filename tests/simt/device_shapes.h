@@ -1,0 +1,60 @@
+// Shapes beyond those of the ops' cases, that only device kernels care about: rows of one warp and
+// of a whole block, with and without 16 bytes at once, more rows than one partial sum has.
+#pragma once
+#include "kernels/ops/all_cases.h"
+#include "kernels/ops/concat/cases.h"
+#include "kernels/ops/layernorm/cases.h"
+#include "kernels/ops/reduce/cases.h"
+#include "kernels/ops/rmsnorm/cases.h"
+#include "kernels/ops/rows/cases.h"
+#include "kernels/ops/silu_gate/cases.h"
+
+namespace sv::cases {
+
+inline std::vector<Case> device_shapes(const std::string& op) {
+  if (op == "rmsnorm") {
+    return {rmsnorm_case("M2 N9 D100", 2, 9, 100, true),
+            rmsnorm_case("M2 N3 D1030", 2, 3, 1030, true),
+            rmsnorm_case("M2 N3 D2048 no gain", 2, 3, 2048, false),
+            rmsnorm_case("M2 N8300 D4", 2, 8300, 4, true),
+            rmsnorm_case("M2 N1 D1", 2, 1, 1, true)};
+  }
+  if (op == "layernorm") {
+    return {layernorm_case("M2 N9 D100", 2, 9, 100, false),
+            layernorm_case("M2 N3 D1030", 2, 3, 1030, false),
+            layernorm_case("M2 N3 D2048 plain", 2, 3, 2048, true)};
+  }
+  if (op == "silu_gate") {
+    return {silu_gate_case("M2 N3 F100", 2, 3, 100), silu_gate_case("M2 N3 F1030", 2, 3, 1030)};
+  }
+  if (op == "concat") {
+    return {concat_case("M2 N5 A5 C130", 2, 5, 5, 130),
+            concat_case("M2 N3 A8 C1032", 2, 3, 8, 1032)};
+  }
+  if (op == "reduce") {
+    return {mean_positions_case("mean M2 B1 T3 D1100", {2, 1, 3, 1100}),
+            state_case("state M2 B1 T400 D50", {2, 1, 400, 50}, false)};
+  }
+  if (op == "rows") {
+    return {rows_case("gather M2 D1100", {2, 7, 1100}, 5, 2, true, Kind::real),
+            rows_case("scatter M2 D1100", {2, 7, 1100}, 5, 1, false, Kind::i32)};
+  }
+  return {};
+}
+
+/// The cases of an op, and its shapes for devices.
+inline std::vector<Case> device_cases(const std::string& op) {
+  std::vector<Case> list;
+  for (const OpCases& entry : all_cases()) {
+    if (entry.op == op) {
+      list = entry.make();
+    }
+  }
+  SV_CHECK(!list.empty(), "no op called ", op, " has cases");
+  for (Case& c : device_shapes(op)) {
+    list.push_back(std::move(c));
+  }
+  return list;
+}
+
+}  // namespace sv::cases
