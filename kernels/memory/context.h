@@ -8,9 +8,6 @@
 
 namespace sv {
 
-/// True when the CUDA backend is compiled in; dispatch lives inside `if constexpr (kCudaBuilt)`.
-inline constexpr bool kCudaBuilt = false;
-
 /// Gradient outputs of a VJP: not wanted, written, or added to.
 enum class GradientMode : uint8_t { ignore, overwrite, accumulate };
 

@@ -25,6 +25,8 @@ LAYERS = {
     "experiments/report": {"core", "data/io", "experiments/report"},
     "experiments/cli": {"core", "kernels", "data", "models", "interp", "experiments"},
 }
+# C++ and CUDA: what includes, and opens with a sentence.
+SOURCES = (".cpp", ".h", ".cu", ".cuh")
 OURS = {"core", "kernels", "data", "models", "interp", "experiments", "tests", "bench"}
 # Layers and the libraries they must not know, as beginnings of an include.
 FOREIGN = {
@@ -65,13 +67,13 @@ def includes(path):
 
 class Layering(unittest.TestCase):
     def test_includes_name_a_layer_and_never_climb(self):
-        wrong = [f"{p}:{n}: {name}" for p in tree.files(".cpp", ".h", ".js", ".py") if p.endswith((".cpp", ".h"))
+        wrong = [f"{p}:{n}: {name}" for p in tree.files(*SOURCES)
                  for n, name, quoted in includes(p) if ".." in name.split("/")]
         self.assertEqual(wrong, [])
 
     def test_a_layer_includes_only_from_layers_below(self):
         wrong = []
-        for path in tree.files(".cpp", ".h"):
+        for path in tree.files(*SOURCES):
             layer = layer_of(path)
             for number, name, quoted in includes(path) if layer else []:
                 if quoted and name.split("/")[0] in OURS:
@@ -80,13 +82,13 @@ class Layering(unittest.TestCase):
         self.assertEqual(wrong, [])
 
     def test_nothing_but_the_command_line_includes_the_command_line(self):
-        wrong = [f"{p}:{n}: {name}" for p in tree.files(".cpp", ".h") if not p.startswith("experiments/cli/")
+        wrong = [f"{p}:{n}: {name}" for p in tree.files(*SOURCES) if not p.startswith("experiments/cli/")
                  for n, name, _ in includes(p) if name.startswith("experiments/cli/") and not p.startswith("tests/")]
         self.assertEqual(wrong, [])
 
     def test_a_layer_knows_no_library_of_another(self):
         wrong = []
-        for path in tree.files(".cpp", ".h"):
+        for path in tree.files(*SOURCES):
             for number, name, _ in includes(path):
                 if name.startswith(FOREIGN.get(layer_of(path), ())):
                     wrong.append(f"{path}:{number}: {name}")
@@ -148,10 +150,10 @@ class Registry(unittest.TestCase):
 class Files(unittest.TestCase):
     def test_source_files_open_with_one_sentence_of_purpose(self):
         wrong = []
-        for path in tree.files(".cpp", ".h"):
+        for path in tree.files(*SOURCES):
             lines = tree.text(path).splitlines()
-            # A .cpp beside its header is explained there.
-            has_header = path.endswith(".cpp") and (tree.ROOT / path[:-4]).with_suffix(".h").is_file()
+            # A source beside its header is explained there.
+            has_header = path.endswith((".cpp", ".cu")) and (tree.ROOT / path).with_suffix(".h").is_file()
             of_op = re.match(r"kernels/ops/(\w+)/\1_cpu.cpp", path)
             if not has_header and not of_op and (not lines or not re.match(r"// \S", lines[0])):
                 wrong.append(path)
@@ -173,7 +175,7 @@ class Files(unittest.TestCase):
 
     def test_no_work_is_left_for_later(self):
         pattern = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
-        wrong = [f"{p}:{n}" for p in tree.files(".cpp", ".h", ".py", ".js", ".txt", ".cmake")
+        wrong = [f"{p}:{n}" for p in tree.files(*SOURCES, ".py", ".js", ".txt", ".cmake")
                  for n, line in enumerate(tree.text(p).splitlines(), 1) if pattern.search(line)]
         self.assertEqual(wrong, [])
 

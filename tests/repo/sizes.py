@@ -27,7 +27,7 @@ def measure(path):
     lines = source.count("\n") + (0 if source.endswith("\n") else 1)
     code_lines = comment_lines = 0
     functions = []
-    if path.endswith((".cpp", ".h")):
+    if path.endswith((".cpp", ".h", ".cu", ".cuh")):
         code, comments = tree.split_cpp(source)
         code_lines = sum(1 for line in code.splitlines() if line.strip())
         comment_lines = sum(1 for line in comments.splitlines() if line.strip())
@@ -52,7 +52,7 @@ def row(name, files):
 
 
 def main():
-    found = [measure(p) for p in tree.files(".cpp", ".h", ".py", ".js")]
+    found = [measure(p) for p in tree.files(".cpp", ".h", ".cu", ".cuh", ".py", ".js")]
     print("layer                files   lines   median/p90/max   funcs   median/p90/max comments:code")
     for group in GROUPS:
         files = [f for f in found if group_of(f["path"]) == group]
