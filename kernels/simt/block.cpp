@@ -46,7 +46,7 @@ void BlockRunner::begin(const Launch& launch, BlockIndex block, const Schedule& 
   const uint64_t number =
       static_cast<uint64_t>((int64_t{block.z} * shape.grid_y + block.y) * shape.grid_x + block.x);
   choices_ = Choices(schedule, number + 1);
-  shared_.reset(shape.shared_bytes);
+  shared_.reset(shape.shared_bytes, schedule.find_races);
   warps_.assign(static_cast<size_t>(shape.block / kWarp), {});
   for (Warp& warp : warps_) {
     warp.ready = kAllLanes;
@@ -138,6 +138,7 @@ void BlockRunner::trap(const std::string& what) {
 /// Makes `thread` (or kDone, kWaiting) the one that runs, and says where to switch to.
 Fibre& BlockRunner::follow(int thread) {
   running_ = thread;
+  shared_.set_running(thread);
   return thread < 0 ? main_ : own(thread).fibre;
 }
 
@@ -173,6 +174,7 @@ int BlockRunner::next() {
       return kWaiting;
     } else if (waiting) {
       check_barrier();
+      shared_.barrier_opened();
       for (Warp& w : warps_) {
         w.ready = std::exchange(w.at_barrier, 0u);
       }
@@ -237,7 +239,12 @@ void BlockRunner::wait_async(int thread, int groups) {
     if (schedule_.late_copies) {
       std::memcpy(shared_.at(copy->offset), copy->from, static_cast<size_t>(copy->bytes));
     }
+    // What others see is a write at this moment.
     shared_.mark(copy->offset, copy->bytes, SharedMemory::written);
+    const std::string why = shared_.access(copy->offset, copy->bytes, Access::write);
+    if (!why.empty()) {
+      fault(thread, "wait_async: " + why);
+    }
   }
   me.copies.erase(me.copies.begin(), copy);
 }

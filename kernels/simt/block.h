@@ -114,7 +114,7 @@ class BlockRunner {
   int next();
   void perform_warp_op(int warp);
   void check_barrier() const;
-  void check_copy(int thread, int offset, const void* from, int bytes, const Site& site) const;
+  void check_copy(int thread, int offset, const void* from, int bytes, const Site& site);
   [[noreturn]] void warp_fault(int warp, const std::string& what) const;
 
   static constexpr int kDone = -1, kWaiting = -2;

@@ -83,7 +83,10 @@ void BlockRunner::perform_warp_op(int w) {
                               " elsewhere, the first at ",
                               op_text(other.op.op, other.site)));
   }
-  const std::string why = perform(lanes, shared_);
+  if (first.op.op == WarpOp::barrier) {
+    shared_.warp_barrier_opened(w);
+  }
+  const std::string why = perform(lanes, shared_, w * kWarp);
   if (!why.empty()) {
     warp_fault(w, op_text(first.op.op, first.site) + ": " + why);
   }
@@ -117,7 +120,7 @@ void BlockRunner::check_barrier() const {
 }
 
 void BlockRunner::check_copy(
-    int thread, int offset, const void* from, int bytes, const Site& site) const {
+    int thread, int offset, const void* from, int bytes, const Site& site) {
   const auto address = reinterpret_cast<uintptr_t>(from);
   if (offset % bytes != 0 || address % static_cast<uintptr_t>(bytes) != 0) {
     fault(thread,
@@ -132,7 +135,7 @@ void BlockRunner::check_copy(
                          " bytes past a multiple of ",
                          bytes));
   }
-  const std::string why = shared_.objection(offset, bytes, Access::write);
+  const std::string why = shared_.access(offset, bytes, Access::write);
   if (!why.empty()) {
     fault(thread, detail::concat("copy_async (", site_text(site), ") ", why));
   }

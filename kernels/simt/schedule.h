@@ -12,6 +12,7 @@ struct Schedule {
   Order order = Order::forward;
   uint64_t seed = 0;         // of a random order; the message of a failed comparison prints it
   bool late_copies = false;  // asynchronous copies land at the matching wait, not at once
+  bool find_races = true;    // report accesses to shared memory without a barrier between
 
   std::string text() const {
     const char* copies = late_copies ? ", late copies" : ", copies at once";

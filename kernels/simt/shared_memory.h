@@ -1,6 +1,8 @@
-// The dynamic shared memory of one block with a shadow byte for each byte: what was written, and
-// what an asynchronous copy has under way. Views check bounds; reads check the shadow.
+// The dynamic shared memory of one block with a shadow of each byte: what was written, what an
+// asynchronous copy has under way, and who touched it last. Views check bounds; every access checks
+// the shadow, so that a missing barrier is found under any schedule in which both accesses happen.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -16,26 +18,52 @@ class SharedMemory {
  public:
   enum State : uint8_t { unwritten = 0, written = 1, in_flight = 2 };
 
-  /// `size` bytes for a new block: poisoned, nothing written.
-  void reset(int size);
+  /// `size` bytes for a new block: poisoned, nothing written. `find_races`: look for accesses of
+  /// two threads, one of them a write, without a barrier between.
+  void reset(int size, bool find_races);
   int size() const { return size_; }
   std::byte* at(int offset) { return bytes_.data() + offset; }
-  /// Whether all of the bytes are in the state.
-  bool all(int offset, int count, State state) const;
+
+  /// Takes note of an access of the running thread. Why it is wrong; empty if it is not.
+  std::string access(int offset, int count, Access access) {
+    return access_by(running_, offset, count, access);
+  }
+  std::string access_by(int thread, int offset, int count, Access access);
   void mark(int offset, int count, State state) {
     std::memset(shadow_.data() + offset, state, static_cast<size_t>(count));
   }
   void poison(int offset, int count) {
     std::memset(at(offset), kPoison, static_cast<size_t>(count));
   }
-  /// Why the bytes cannot be accessed: empty if they can.
-  std::string objection(int offset, int count, Access access) const;
+
+  // --- what has happened in the block
+  void set_running(int thread) { running_ = thread; }
+  void barrier_opened() { ++epoch_; }
+  void warp_barrier_opened(int warp) { ++warp_epochs_[static_cast<size_t>(warp)]; }
 
  private:
   static constexpr int kPoison = 0xFF;  // NaN as a float, -1 as an integer
+
+  /// Who touched a byte. Epochs count barriers and never start again, so nothing needs a reset.
+  struct History {
+    uint32_t write_epoch = 0, write_warp_epoch = 0;
+    uint32_t read_epoch = 0, read_warp_epoch = 0;
+    uint32_t reading_warps = 0;  // in read_epoch
+    int16_t writer = 0;
+    int16_t reader = 0;    // the last one
+    bool several = false;  // other lanes of the reader's warp read it in the same warp epoch
+  };
+  std::string race(int thread, int byte, Access access);
+  std::string race_text(int thread, int byte, Access access, int other, const char* did) const;
+
   std::vector<std::byte> bytes_;
   std::vector<uint8_t> shadow_;
+  std::vector<History> history_;
   int size_ = 0;
+  bool find_races_ = true;
+  int running_ = 0;
+  uint32_t epoch_ = 0;
+  std::array<uint32_t, 32> warp_epochs_{};
 };
 
 class BlockRunner;
@@ -58,6 +86,7 @@ class SharedReference {
   void operator+=(T value) && { store(load() + value); }
 
  private:
+  static constexpr int kBytes = static_cast<int>(sizeof(T));
   T load() {
     check(Access::read);
     T value;
@@ -67,15 +96,12 @@ class SharedReference {
   void store(const T& value) {
     check(Access::write);
     std::memcpy(memory_.at(offset_), &value, sizeof(T));
-    memory_.mark(offset_, static_cast<int>(sizeof(T)), SharedMemory::written);
+    memory_.mark(offset_, kBytes, SharedMemory::written);
   }
   void check(Access access) {
-    // The usual state of a read; everything else is looked at byte by byte.
-    if (!memory_.all(offset_, static_cast<int>(sizeof(T)), SharedMemory::written)) {
-      const std::string why = memory_.objection(offset_, static_cast<int>(sizeof(T)), access);
-      if (!why.empty()) {
-        shared_fault(block_, why);
-      }
+    const std::string why = memory_.access(offset_, kBytes, access);
+    if (!why.empty()) {
+      shared_fault(block_, why);
     }
   }
 

@@ -111,7 +111,8 @@ std::string mma_tf32(Lanes lanes) {
   return {};
 }
 
-std::string ldmatrix(Lanes lanes, int matrices, bool transposed, SharedMemory& shared) {
+std::string ldmatrix(
+    Lanes lanes, int matrices, bool transposed, SharedMemory& shared, int first_thread) {
   for (int m = 0; m < matrices; ++m) {
     uint16_t matrix[8][8];
     for (int row = 0; row < 8; ++row) {
@@ -119,7 +120,7 @@ std::string ldmatrix(Lanes lanes, int matrices, bool transposed, SharedMemory& s
       const std::string why =
           offset % 16 != 0
               ? detail::concat("has its row at byte ", offset, ", not a multiple of 16")
-              : shared.objection(offset, 16, Access::read);
+              : shared.access_by(first_thread + m * 8 + row, offset, 16, Access::read);
       if (!why.empty()) {
         return detail::concat("lane ", m * 8 + row, " ", why);
       }
@@ -154,7 +155,7 @@ const char* warp_op_name(WarpOp op) {
   return kNames[static_cast<int>(op)];
 }
 
-std::string perform(Lanes lanes, SharedMemory& shared) {
+std::string perform(Lanes lanes, SharedMemory& shared, int first) {
   const WarpOp op = lanes[0]->op;
   switch (op) {
     case WarpOp::barrier:
@@ -175,10 +176,10 @@ std::string perform(Lanes lanes, SharedMemory& shared) {
       return mma_tf32(lanes);
     case WarpOp::ldmatrix_x2:
     case WarpOp::ldmatrix_x2_trans:
-      return ldmatrix(lanes, 2, op == WarpOp::ldmatrix_x2_trans, shared);
+      return ldmatrix(lanes, 2, op == WarpOp::ldmatrix_x2_trans, shared, first);
     case WarpOp::ldmatrix_x4:
     case WarpOp::ldmatrix_x4_trans:
-      return ldmatrix(lanes, 4, op == WarpOp::ldmatrix_x4_trans, shared);
+      return ldmatrix(lanes, 4, op == WarpOp::ldmatrix_x4_trans, shared, first);
   }
   return {};
 }

@@ -34,8 +34,8 @@ struct WarpLane {
   uint32_t out[4];
 };
 
-/// Performs the op on 32 lanes that all brought it. Returns an objection ("lane 3 ..."), or
-/// nothing.
-std::string perform(WarpLane* const (&lanes)[32], SharedMemory& shared);
+/// Performs the op on 32 lanes, threads from `first` on, that all brought it. Returns an objection
+/// ("lane 3 ..."), or nothing.
+std::string perform(WarpLane* const (&lanes)[32], SharedMemory& shared, int first);
 
 }  // namespace sv::simt

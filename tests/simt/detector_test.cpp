@@ -25,7 +25,7 @@ TEST(SimtDetector, ReportsNothingForACorrectKernel) {
                         auto s = ctx.template shared<float>(0, 64);
                         s[ctx.thread()] = ctx.shfl_xor(1.0f, 3);
                         ctx.barrier();
-                        s[ctx.thread() ^ 40] += 1.0f;
+                        s[63 - ctx.thread()] += 1.0f;
                       }),
             "no report");
 }
@@ -169,6 +169,112 @@ TEST(SimtDetector, ForgetsSharedMemoryBetweenBlocks) {
                     a.out[ctx.lane()] = s[ctx.lane()];
                   }
                 });
+}
+
+TEST(SimtDetector, FindsAReadOfWhatAnotherThreadWroteWithoutABarrier) {
+  expect_report(
+      kTwoWarps,
+      {"warp 1: lane 8 reads shared byte 0, which thread 0 wrote without a barrier between"},
+      [](auto& ctx, const PlantedArgs& a) {
+        auto s = ctx.template shared<float>(0, 64);
+        s[ctx.thread()] = 1.0f;
+        if (ctx.thread() == 40) {
+          a.out[0] = s[0];
+        }
+      });
+  expect_report(
+      kOneWarp,
+      {"lane 31 reads shared byte 0, which thread 0 wrote without a warp_barrier between"},
+      [](auto& ctx, const PlantedArgs& a) {
+        auto s = ctx.template shared<float>(0, 32);
+        s[ctx.lane()] = ctx.shfl_xor(1.0f, 1);
+        if (ctx.lane() == 31) {
+          a.out[0] = s[0];
+        }
+      });
+}
+
+TEST(SimtDetector, FindsAWriteToWhatAnotherThreadReadWithoutABarrier) {
+  expect_report(kTwoWarps,
+                {"warp 1: lane 0 writes shared byte 0, which thread 0 (or its warp) read"},
+                [](auto& ctx, const PlantedArgs& a) {
+                  auto s = ctx.template shared<float>(0, 1);
+                  if (ctx.thread() == 0) {
+                    s[0] = 1.0f;
+                  }
+                  ctx.barrier();
+                  a.out[ctx.thread()] = s[0];
+                  if (ctx.thread() == 32) {
+                    s[0] = 2.0f;
+                  }
+                });
+  // Here thread 32 itself was the last to read.
+  expect_report(kOneWarp,
+                {"lane 31 writes shared byte 0, which thread 31 (or its warp) read"},
+                [](auto& ctx, const PlantedArgs& a) {
+                  auto s = ctx.template shared<float>(0, 1);
+                  if (ctx.thread() == 0) {
+                    s[0] = 1.0f;
+                  }
+                  ctx.warp_barrier();
+                  a.out[ctx.thread()] = s[0];
+                  if (ctx.thread() == 31) {
+                    s[0] = 2.0f;
+                  }
+                });
+}
+
+TEST(SimtDetector, FindsTwoWritesWithoutABarrier) {
+  expect_report(kTwoWarps,
+                {"writes shared byte 4, which thread 1 wrote without a barrier between"},
+                [](auto& ctx, const PlantedArgs&) {
+                  auto s = ctx.template shared<float>(0, 32);
+                  if (ctx.thread() == 1 || ctx.thread() == 33) {
+                    s[1] = 1.0f;
+                  }
+                });
+}
+
+TEST(SimtDetector, FindsACopyThatOthersReadWithoutABarrier) {
+  for (const bool late : {false, true}) {
+    expect_report(
+        kOneWarp,
+        {"which thread 0 wrote without a warp_barrier between"},
+        [](auto& ctx, const PlantedArgs& a) {
+          auto s = ctx.template shared<float>(0, 32);
+          ctx.template copy_async<4>(s + ctx.lane(), a.in + ctx.lane());
+          ctx.commit_async();
+          ctx.template wait_async<0>();
+          ctx.shfl(0, 0);  // all copies have landed, but no barrier says so
+          if (ctx.lane() == 9) {
+            a.out[0] = s[0];
+          }
+        },
+        Schedule{.late_copies = late});
+  }
+}
+
+TEST(SimtDetector, AllowsWhatBarriersSeparate) {
+  for (const Schedule& schedule : schedules(2)) {
+    expect_report(
+        kTwoWarps,
+        {"no report"},
+        [](auto& ctx, const PlantedArgs& a) {
+          auto s = ctx.template shared<uint16_t>(0, 64);
+          for (int round = 0; round < 3; ++round) {
+            s[ctx.thread()] = static_cast<uint16_t>(round);
+            ctx.warp_barrier();
+            const uint16_t neighbour = s[ctx.thread() ^ 1];
+            ctx.warp_barrier();
+            s[ctx.thread()] = neighbour;
+            ctx.barrier();
+            const uint16_t other = s[63 - ctx.thread()];
+            a.out[ctx.thread() % 2] = 0.0f * static_cast<float>(other);
+            ctx.barrier();
+          }
+        },
+        schedule);
+  }
 }
 
 TEST(SimtDetector, FindsAMisalignedAsynchronousCopy) {
