@@ -24,8 +24,13 @@ void report(benchmark::State& state, double flop, int threads) {
       Counter(flop / (peak(threads) * 1e9), Counter::kIsIterationInvariantRate);
 }
 
-void train(benchmark::State& state, const Shape& s, int seeds, int batch, int threads) {
-  TrainTiming timing(s, seeds, batch, kLoops, threads);
+void train(benchmark::State& state,
+           const Shape& s,
+           int seeds,
+           int batch,
+           int threads,
+           int most_lanes = kMaxLanes) {
+  TrainTiming timing(s, seeds, batch, kLoops, threads, most_lanes);
   timing.step();
   for ([[maybe_unused]] auto _ : state) {
     timing.step();
@@ -95,6 +100,15 @@ void register_all() {
       add("infer/" + s.name + on,
           [=](benchmark::State& state) { infer(state, s, 4 * s.batch, threads); });
       add("infer1/" + s.name + on, [=](benchmark::State& state) { infer(state, s, 1, threads); });
+    }
+  }
+  // What bits that do not follow the threads cost: gradients summed in fixed lanes, against one
+  // lane a thread, whose sum would change with their number.
+  for (const int shape : {0, 1}) {
+    const Shape& s = shapes()[static_cast<size_t>(shape)];
+    for (const int lanes : {kMaxLanes, 2}) {
+      add("determinism/" + s.name + "/lanes:" + std::to_string(lanes),
+          [=](benchmark::State& state) { train(state, s, 1, s.batch, 2, lanes); });
     }
   }
   for (const char* what : {"none", "one", "all", "patch"}) {

@@ -13,9 +13,9 @@ int group_count(Rows rows, int positions) {
   return static_cast<int>(std::clamp<int64_t>(groups, 1, std::max(rows.count, 1)));
 }
 
-std::vector<Rows> lanes_of(int batch, int positions) {
+std::vector<Rows> lanes_of(int batch, int positions, int most) {
   const Rows all{0, batch};
-  const int lanes = std::min(kMaxLanes, group_count(all, positions));
+  const int lanes = std::min(most, group_count(all, positions));
   std::vector<Rows> out;
   for (int i = 0; i < lanes; ++i) {
     out.push_back(piece(all, i, lanes));

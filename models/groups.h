@@ -31,8 +31,8 @@ inline constexpr int kMaxLanes = 8;
 Rows piece(Rows rows, int i, int pieces);
 /// How many groups of about kGroupTokens tokens the rows make.
 int group_count(Rows rows, int positions);
-/// Lanes of a training batch: at most kMaxLanes, each of at least about kGroupTokens tokens.
-std::vector<Rows> lanes_of(int batch, int positions);
+/// Lanes of a training batch: at most `most`, each of at least about kGroupTokens tokens.
+std::vector<Rows> lanes_of(int batch, int positions, int most = kMaxLanes);
 
 /// The batch as tensors in the arena; lengths only where a row is padded: whether a mask is applied
 /// must not depend on which examples were drawn, and a mask that hides nothing gives the same bits

@@ -17,14 +17,15 @@ TrainSettings train_settings(int batch) {
 
 }  // namespace
 
-TrainTiming::TrainTiming(const Shape& shape, int seeds, int batch, int loops, int threads)
+TrainTiming::TrainTiming(
+    const Shape& shape, int seeds, int batch, int loops, int threads, int most_lanes)
     : shape_(shape),
       seeds_(seeds),
       batch_(batch),
       loops_(loops),
       model_(model_of(shape, seeds)),
       data_(task_of(shape), Split::train, 0, kTrainExamples, false),
-      trainer_(*model_, data_, train_settings(batch), Depth::fixed(loops), threads) {}
+      trainer_(*model_, data_, train_settings(batch), Depth::fixed(loops), threads, most_lanes) {}
 
 double TrainTiming::flop() const {
   return 3.0 * seeds_ * batch_ * shape_.tokens * loops_ * flops(shape_);

@@ -28,14 +28,15 @@ Trainer::Trainer(Reasoner& model,
                  const Dataset& data,
                  const TrainSettings& settings,
                  const Depth& depth,
-                 int threads)
+                 int threads,
+                 int most_lanes)
     : model_(model),
       data_(data),
       settings_(settings),
       optimiser_(model.params(), optimiser_settings(settings)),
       arena_(size_t{64} << 20),
       threads_(std::max(threads, 1)),
-      lanes_(lanes_of(settings.batch, data.task().spec().positions)) {
+      lanes_(lanes_of(settings.batch, data.task().spec().positions, most_lanes)) {
   const auto models = static_cast<size_t>(model.models());
   for (int i = 0; i < threads_; ++i) {
     workers_.push_back(std::make_unique<Worker>());

@@ -34,11 +34,14 @@ struct StepStats {
 
 class Trainer {
  public:
+  /// `most_lanes` is for benchmarks that ask what fixed lanes cost: another number gives other
+  /// bits.
   Trainer(Reasoner& model,
           const Dataset& data,
           const TrainSettings& settings,
           const Depth& depth,
-          int threads);
+          int threads,
+          int most_lanes = kMaxLanes);
 
   /// Step number `step` (from 0). Returns the models it froze (usually none). Steps must be made in
   /// order, but which steps came before in this process does not matter: all draws are keyed by the
