@@ -49,8 +49,9 @@ void infer(benchmark::State& state, const Shape& s, int batch, int threads) {
   report(state, timing.flop(), threads);
 }
 
-/// The same runs with taps: at one site of every update, at all sites, and a write at one position.
-/// Against "none" they say what looking costs.
+/// The same runs with taps: on the state of every update, on one site inside a block (which is then
+/// computed op by op), at all sites, and a write at one position. Against "none" they say what
+/// looking costs.
 void taps(benchmark::State& state, const Shape& s, const std::string& what) {
   const auto model = model_of(s, 1);
   const Dataset data(task_of(s), Split::test, 0, s.batch, false);
@@ -68,6 +69,9 @@ void taps(benchmark::State& state, const Shape& s, const std::string& what) {
   }
   if (what != "all") {
     list.resize(1);
+  }
+  if (what == "inside") {
+    list[0].pattern = "loop.*.block.0.attn_out";
   }
   if (what == "patch") {
     list[0].kind = Tap::Kind::replace;
@@ -111,7 +115,7 @@ void register_all() {
           [=](benchmark::State& state) { train(state, s, 1, s.batch, 2, lanes); });
     }
   }
-  for (const char* what : {"none", "one", "all", "patch"}) {
+  for (const char* what : {"none", "one", "inside", "all", "patch"}) {
     for (const int shape : {0, 1}) {
       const Shape& s = shapes()[static_cast<size_t>(shape)];
       add("taps/" + s.name + "/" + what, [=](benchmark::State& state) { taps(state, s, what); });
