@@ -74,6 +74,11 @@ BlockRunner::Outcome BlockRunner::resume() {
   current_block = this;
   main_.switch_to(follow(next()));
   current_block = nullptr;
+  if (trap_.tell) {
+    give_up();
+    const Trap trap = std::exchange(trap_, {});
+    fault(trap.thread, trap.tell(trap.address, trap.writes));
+  }
   if (failure_) {
     give_up();
     std::rethrow_exception(std::exchange(failure_, nullptr));
@@ -125,12 +130,9 @@ void BlockRunner::thread_main(int thread) {
   me.finish(main_);
 }
 
-void BlockRunner::trap(const std::string& what) {
-  try {
-    fault(running_, what);
-  } catch (...) {
-    failure_ = std::current_exception();
-  }
+/// Allocates nothing: the message is made by resume().
+void BlockRunner::trap(std::string (*tell)(const void*, bool), const void* address, bool writes) {
+  trap_ = {tell, address, writes, running_};
   own(running_).fibre.switch_to(main_);
   std::terminate();  // a fibre that was given up is never switched to
 }

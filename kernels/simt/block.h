@@ -77,8 +77,10 @@ class BlockRunner {
   /// Throws the report of one thread; `running` is the thread that runs.
   [[noreturn]] void fault(int thread, const std::string& what) const;
   /// For a signal handler: the running thread has touched memory that it must not touch. Does not
-  /// come back: resume() throws.
-  [[noreturn]] void trap(const std::string& what);
+  /// come back: resume() throws with what `tell` makes of the address.
+  [[noreturn]] void trap(std::string (*tell)(const void* address, bool writes),
+                         const void* address,
+                         bool writes);
   /// Whether the address lies below a fibre's stack.
   bool owns_guard(const void* p) const { return stacks_.is_guard(p); }
   int running() const { return running_; }
@@ -131,6 +133,13 @@ class BlockRunner {
   int warp_ = 0;     // whose lanes run
   int running_ = 0;  // the thread that runs
   bool advanced_ = false;
+  struct Trap {
+    std::string (*tell)(const void*, bool) = nullptr;
+    const void* address = nullptr;
+    bool writes = false;
+    int thread = 0;
+  };
+  Trap trap_;
   bool quitting_ = false;
   std::exception_ptr failure_;
 };

@@ -15,29 +15,41 @@ namespace {
 
 const DeviceMemory* watched = nullptr;  // a signal handler has no other way to its object
 
-std::string access_text([[maybe_unused]] const void* context) {
+bool is_write([[maybe_unused]] const void* context) {
 #if defined(__x86_64__)
-  const auto error = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_ERR];
-  return error & 2 ? "writes" : "reads";
+  return static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_ERR] & 2;
+#else
+  return false;
+#endif
+}
+
+const char* verb(bool writes) {
+#if defined(__x86_64__)
+  return writes ? "writes" : "reads";
 #else
   return "touches";
 #endif
 }
 
-/// The faults come from plain loads and stores of a body or a test, never from inside the
-/// allocator, so that making a message here is safe.
+std::string tell_access(const void* address, bool writes) {
+  return detail::concat(
+      verb(writes), " global memory that it must not: ", watched->describe(address));
+}
+std::string tell_overflow(const void*, bool) {
+  return "overflows the stack of its fibre";
+}
+
 void handle(int signal, siginfo_t* info, void* context) {
   BlockRunner* block = BlockRunner::current();
   const bool ours = watched && watched->is_inside(info->si_addr);
   if (block && (ours || block->owns_guard(info->si_addr))) {
-    block->trap(ours ? detail::concat(access_text(context),
-                                      " global memory that it must not: ",
-                                      watched->describe(info->si_addr))
-                     : std::string("overflows the stack of its fibre"));
+    block->trap(ours ? tell_access : tell_overflow, info->si_addr, is_write(context));
   }
   if (ours) {
+    // The process ends here, and the fault came from a plain load or store of a test: making a
+    // message is safe enough.
     const std::string text = detail::concat("host code ",
-                                            access_text(context),
+                                            verb(is_write(context)),
                                             " device memory (",
                                             watched->describe(info->si_addr),
                                             "): use to_device, to_host, copy or a kernel\n");

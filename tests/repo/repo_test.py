@@ -86,6 +86,19 @@ class Layering(unittest.TestCase):
                  for n, name, _ in includes(p) if name.startswith("experiments/cli/") and not p.startswith("tests/")]
         self.assertEqual(wrong, [])
 
+    def test_only_tests_run_the_executor(self):
+        """A kernel body knows kernels/simt's vocabulary; what runs it on a CPU is for tests alone."""
+        vocabulary = {"context.h", "context_cuda.cuh", "live_models.h", "reduce.h", "row_team.h"}
+        wrong = [f"{p}:{n}: {name}" for p in tree.files(".h", ".cpp", ".cu", ".cuh")
+                 if not p.startswith(("tests/", "kernels/simt/"))
+                 for n, name, _ in includes(p)
+                 if name.startswith("kernels/simt/") and name.split("/")[-1] not in vocabulary]
+        self.assertEqual(wrong, [], "the executor is for tests")
+        linked = [p for p in tree.files("CMakeLists.txt") if not p.startswith("tests/")
+                  and re.search(r"target_link_libraries\([^)]*\bsimt\b", tree.text(p).replace(
+                      "target_link_libraries(simt ", ""))]
+        self.assertEqual(linked, [], "only tests link the executor")
+
     def test_a_layer_knows_no_library_of_another(self):
         wrong = []
         for path in tree.files(*SOURCES):

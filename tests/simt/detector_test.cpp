@@ -17,7 +17,7 @@ void expect_report(const LaunchShape& shape,
 }
 
 constexpr LaunchShape kOneWarp{.block = 32, .shared_bytes = 1024};
-constexpr LaunchShape kTwoWarps{.grid_x = 2, .grid_y = 2, .block = 64, .shared_bytes = 1024};
+constexpr LaunchShape kTwoWarps{.block = 64, .shared_bytes = 1024};
 
 TEST(SimtDetector, ReportsNothingForACorrectKernel) {
   EXPECT_EQ(report_of(kTwoWarps,

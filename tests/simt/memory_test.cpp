@@ -113,6 +113,9 @@ std::string fault_of(F f, int threads = 2) {
 }
 
 TEST(SimtMemory, EndsAtAPageThatAKernelCannotTouch) {
+  if (kThreadSanitized) {
+    GTEST_SKIP() << "see tests/sanitizers.h";
+  }
   const std::string write = fault_of([](auto& ctx, const PlantedArgs& a) {
     if (ctx.thread() == 35 && ctx.block_x() == 1) {
       a.out[128] = 1.0f;
