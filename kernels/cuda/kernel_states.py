@@ -6,11 +6,11 @@ usage: kernel_states.py            one line per kernel: kernel, op, source hash,
        kernel_states.py --readme         renews the table in README.md
        kernel_states.py --merge FILE     takes the rows of a gpu-check into gpu_validated.json
 
-A kernel is a struct with kName in a header *_body.h below kernels/. Its source hash is the SHA-256 of the lines "SHA-256  path" of
-that header, of the headers of ours that it includes, of its CUDA shell (with its headers) and of its launcher
-<op>_device.cpp (with <op>_device.h), sorted by path: what decides the bits on a GPU. gpu_validated.json holds one row per kernel, written by
-`./run gpu-check` on a machine with a GPU (ROW below). No row, or one with another source hash, only means that the kernel
-as it is has not been run on a GPU.
+A kernel is a struct with kName in a header *_body.h below kernels/. Its source hash is the SHA-256 of lines "SHA-256  path",
+sorted by path, of what decides its bits on a GPU: that header and its CUDA shell <op>_cuda.cu, the headers of ours that they
+include, and the launcher <op>_device.cpp with <op>_device.h. gpu_validated.json holds one row per kernel (ROW below), written
+by `./run gpu-check` on a machine with a GPU. No row, or one with another source hash, only means that the kernel as it is has
+not been run on a GPU.
 """
 import functools
 import hashlib
@@ -33,7 +33,7 @@ ROW = {
     "date": str,           # UTC, YYYY-MM-DD
     "result": str,         # "pass" or "fail"
     "cases": int,          # cases of the op in which the kernel ran
-    "repeats": int,        # runs of each case with equal bits
+    "repeats": int,        # runs of a case that gave the same bits
     "error": float,        # largest error against the double reference, as a share of the case's tolerance
     "microseconds": float,  # one launch at the timed shape; 0: not timed
     "gbs": float,          # bytes of the op's call over the time of all its launches, 1e9 bytes per second; 0: not timed
