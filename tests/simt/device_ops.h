@@ -15,13 +15,17 @@ struct DeviceOp {
 inline const std::vector<DeviceOp>& device_ops() {
   static const std::vector<DeviceOp> kOps = {
       {"activate"},
+      {"adamw"},
       {"concat"},
       {"elementwise"},
       {"layernorm"},
+      {"readout_stats"},
       {"reduce"},
       {"rmsnorm"},
       {"rows"},
+      {"sigmoid_xent"},
       {"silu_gate"},
+      {"softmax_xent"},
   };
   return kOps;
 }
