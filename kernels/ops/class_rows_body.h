@@ -1,4 +1,5 @@
-// Rows of V logits on a device: the team that shares a row, and the two numbers of its softmax.
+// Rows of V logits on a device: their targets, the team that shares a row, and the two numbers of
+// its softmax.
 #pragma once
 #include "kernels/math/point.h"
 #include "kernels/simt/live_models.h"
@@ -15,6 +16,15 @@ inline simt::RowTeamShape class_team(int64_t V, bool aligned) {
   }
   return shape;
 }
+
+/// Target classes (1|M, N): -1 = none. Any other value outside [0, V) is no class; there the host
+/// throws, and a kernel gives NaN, which no check of losses or gradients passes over.
+struct Targets {
+  const int* targets;
+  int64_t stride;  // between models, 0 = shared
+  SV_DEVICE int at(int64_t m, int64_t n) const { return targets[m * stride + n]; }
+  SV_DEVICE static bool is_class(int target, int64_t V) { return target >= 0 && target < V; }
+};
 
 /// log sum_v exp(x_v) = most + log(sum).
 struct ClassSums {

@@ -5,6 +5,7 @@
 #include "kernels/ops/all_cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/layernorm/cases.h"
+#include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
@@ -44,7 +45,10 @@ inline std::vector<Case> device_shapes(const std::string& op) {
             rows_case("scatter M2 D1100", {2, 7, 1100}, 5, 1, false, Kind::i32)};
   }
   if (op == "adamw") {
-    return {adamw_pack_case("M2 of 70 parameters", 2, std::vector<int64_t>(70, 3), 1)};
+    return {adamw_views_case("M1 of 70 parameters", 70, 3)};
+  }
+  if (op == "linear_xent") {
+    return {linear_xent_case("M2 B2 T3 V20 D150", {{2, 2, 3, 20, 1, 1, 0.1}, 150, true})};
   }
   if (op == "softmax_xent") {
     return {softmax_xent_case("M2 B3 T3 V4", {2, 3, 3, 4, 2, 1, 2}),

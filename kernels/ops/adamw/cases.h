@@ -163,6 +163,34 @@ inline Case adamw_pack_case(const std::string& name,
   return c;
 }
 
+/// One model of `count` parameters of `size` elements, side by side in memory.
+inline Case adamw_views_case(const std::string& name, int64_t count, int64_t size) {
+  Case c;
+  c.name = name;
+  add_parameter(c, "", {1, count * size});
+  c.inputs.push_back(adamw_rates(1));
+  c.run = [=](const Context& ctx, const Tensors& in, const Tensors& out) {
+    const std::vector<double> lr = on_host(ctx, in[5]);
+    std::vector<ops::AdamWTensors> list;
+    for (int64_t p = 0; p < count; ++p) {
+      const auto view = [&](const Tensor& t) {
+        return t.reshape({count, size}).slice(p, 1).reshape({1, size});
+      };
+      list.push_back({view(out[0]), view(in[4]), view(out[1]), view(out[2]), view(out[3]), 0.1});
+    }
+    ops::AdamWStep s = kAdamWSettings;
+    s.lr = lr.data();
+    ops::adamw(ctx, list, s);
+  };
+  c.reference = [](const Arrays& in, Arrays& out) {
+    for (size_t i = 0; i < in[0].size(); ++i) {
+      AdamWElementReference{in[5][0], 1, 0.1, 1, true}(in, 0, out, 0, i);
+    }
+  };
+  finish_adamw_case(c, count * size, true);
+  return c;
+}
+
 inline std::vector<Case> adamw_cases() {
   return {adamw_case("M3 first step", {3, 5, 7}, 1, true),
           adamw_case("M2 later", {2, 9, 3}, 1000, false),

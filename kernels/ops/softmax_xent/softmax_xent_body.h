@@ -6,15 +6,6 @@
 
 namespace sv::ops {
 
-/// Target classes (1|M, N): -1 = none. Any other value outside [0, V) is no class; there the host
-/// throws, and a kernel gives NaN, which no check of losses or gradients passes over.
-struct Targets {
-  const int* targets;
-  int64_t stride;  // between models, 0 = shared
-  SV_DEVICE int at(int64_t m, int64_t n) const { return targets[m * stride + n]; }
-  SV_DEVICE static bool is_class(int target, int64_t V) { return target >= 0 && target < V; }
-};
-
 struct SoftmaxXentForward {
   static constexpr const char* kName = "softmax_xent_forward";
   struct Args {
