@@ -8,6 +8,7 @@
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/embed/embed.h"
 #include "kernels/ops/layernorm/layernorm.h"
+#include "kernels/ops/linear_xent/linear_xent.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 #include "kernels/ops/rope/rope.h"
@@ -275,6 +276,25 @@ Var softmax_xent(Tape& tape, Var logits, const Tensor& targets, const Tensor& we
   tape.record(loss, [=](Tape& t, const Tensor& dloss) {
     ops::softmax_xent_vjp(
         t.ctx, logits.value(), targets, weight, logz_MBT, dloss, t.grad_into(logits));
+  });
+  return loss;
+}
+
+Var linear_xent(
+    Tape& tape, Var x, Var w, Var bias, const Tensor& targets, const Tensor& weight, Tensor* nll) {
+  const Shape rows = row_shape(x.shape());
+  const DType dtype = x.value().dtype;
+  Var loss = tape.output({rows[0]}, dtype, any_grad({x, w, bias}));
+  const Tensor nll_MBT = make_tensor(tape.arena(), rows, dtype);
+  const Tensor logz_MBT = make_tensor(tape.arena(), rows, dtype);
+  const ops::LinearXentInputs in{x.value(), w.value(), bias.value(), targets, weight};
+  ops::linear_xent(tape.ctx, in, loss.value(), nll_MBT, logz_MBT);
+  if (nll != nullptr) {
+    *nll = nll_MBT;
+  }
+  tape.record(loss, [=](Tape& t, const Tensor& dloss) {
+    ops::linear_xent_vjp(
+        t.ctx, in, logz_MBT, dloss, t.grad_into(x), t.grad_into(w), t.grad_into(bias));
   });
   return loss;
 }

@@ -45,6 +45,15 @@ Var mean_positions(Tape&, Var x);
 /// (M). `nll` (M,B,T), if not null, receives the loss of each token.
 Var softmax_xent(
     Tape&, Var logits, const Tensor& targets, const Tensor& weight, Tensor* nll = nullptr);
+/// softmax_xent of matmul(x, w, bias), without the logits in memory. x (M,B,T,D), w (M,V,D), bias
+/// (M,V) or absent.
+Var linear_xent(Tape&,
+                Var x,
+                Var w,
+                Var bias,
+                const Tensor& targets,
+                const Tensor& weight,
+                Tensor* nll = nullptr);
 /// loss_m = sum of weight * binary cross-entropy. logit (M,B), target and weight (1|M,B); loss (M).
 Var sigmoid_xent(Tape&, Var logit, const Tensor& target, const Tensor& weight);
 

@@ -6,12 +6,15 @@
 #include <functional>
 
 #include "kernels/ops/adamw/adamw.h"
+#include "kernels/ops/compact/compact.h"
 #include "kernels/ops/embed/embed.h"
+#include "kernels/ops/linear_xent/linear_xent.h"
 #include "kernels/ops/matmul/matmul.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 #include "kernels/ops/rope/rope.h"
 #include "kernels/ops/rows/rows.h"
+#include "kernels/ops/sample/sample.h"
 #include "kernels/ops/softmax_xent/softmax_xent.h"
 
 namespace sv::ops {
@@ -62,6 +65,49 @@ TEST_F(OpCheck, CrossEntropyNamesTheTargetThatIsNoClass) {
                  real({2, 2, 3}));
   });
   EXPECT_NE(text.find("targets[0, 1, 1] = -2"), std::string::npos) << text;
+}
+
+TEST_F(OpCheck, LinearCrossEntropyNamesTheTargetThatIsNoClass) {
+  const Tensor targets = ints({2, 2, 3});
+  targets.as<int32_t>()[6 + 5] = 4;
+  const LinearXentInputs in{real({2, 2, 3, 5}), real({2, 4, 5}), {}, targets, real({1, 2, 3})};
+  const std::string text = message([&] {
+    linear_xent(ctx_, in, real({2}), real({2, 2, 3}), real({2, 2, 3}));
+  });
+  EXPECT_NE(text.find("targets[1, row 5] = 4"), std::string::npos) << text;
+}
+
+TEST_F(OpCheck, LiveRowsAreThoseOfTheBatch) {
+  const Tensor rows = ints({2, 4}, -1), x = real({2, 4, 3});
+  rows.as<int32_t>()[4 + 1] = 4;
+  std::string text = message([&] { gather_live(ctx_, x, rows, real({2, 2, 3})); });
+  EXPECT_NE(text.find("rows[1, 1] = 4"), std::string::npos) << text;
+  EXPECT_EQ(message([&] {
+              gather_live(ctx_, x, rows, real({2, 1, 3}));
+            }),
+            "nothing was thrown")
+      << "the second entry is not used";
+  text = message([&] { scatter_live(ctx_, real({2, 5, 3}), rows, x); });
+  EXPECT_NE(text.find("y has 5 rows, x 4"), std::string::npos) << text;
+}
+
+TEST_F(OpCheck, SampleRefusesATemperatureOfZero) {
+  const std::string text = message([&] {
+    sample(ctx_, real({1, 2, 3, 4}), ints({1, 2}), {0, 0, 0.0}, ints({1, 2, 3}));
+  });
+  EXPECT_NE(text.find("temperature is 0"), std::string::npos) << text;
+}
+
+TEST_F(OpCheck, AdamWClipsInOneWayOnly) {
+  const Tensor t = real({2, 3});
+  const double lr[2] = {}, scale[2] = {1, 1};
+  AdamWStep s;
+  s.lr = lr;
+  s.grad_scale = scale;
+  s.clip = 1;
+  s.squares = make_tensor(arena_, {2}, DType::f64);
+  const std::string text = message([&] { adamw(ctx_, t, t, t, t, {}, s); });
+  EXPECT_NE(text.find("not by both"), std::string::npos) << text;
 }
 
 TEST_F(OpCheck, ShapesAreNamedWithBothSides) {
