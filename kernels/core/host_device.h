@@ -7,7 +7,11 @@
 /// Device code proper: kernel bodies and their helpers, always inlined into the kernel. It says
 /// `inline` already.
 #define SV_DEVICE __device__ __forceinline__
+/// Before a loop of a kernel: unroll it n times, no more (nvcc's own choice may spill registers).
+#define SV_PRAGMA(text) _Pragma(#text)
+#define SV_UNROLL(n) SV_PRAGMA(unroll n)
 #else
 #define SV_HD
 #define SV_DEVICE inline
+#define SV_UNROLL(n)
 #endif

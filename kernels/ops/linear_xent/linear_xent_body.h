@@ -68,32 +68,39 @@ struct LinearXentForward {
   SV_DEVICE static void body(C& ctx, const Args& a) {
     LogitTiles<J, C> tiles(ctx, a.data, a.models.model(ctx.block_y()));
     const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * kTileRows;
-    OnlineSum sums[4];
-    float hit[4] = {};
-    int target[4];
-    for (int i = 0; i < 4; ++i) {
-      const int64_t n = first + tiles.row(i);
-      target[i] = n < a.data.N ? a.data.targets.at(m, n) : -1;
+    // In shared memory rather than in eight registers: the target of each row, and its logit, which
+    // one thread meets on its way.
+    auto targets = ctx.template shared<int>(logit_tile_bytes(J), kTileRows);
+    auto hits = ctx.template shared<float>(logit_tile_bytes(J) + kTileRows * 4, kTileRows);
+    if (ctx.thread() < kTileRows) {
+      const int64_t n = first + ctx.thread();
+      targets[ctx.thread()] = n < a.data.N ? a.data.targets.at(m, n) : -1;
+      hits[ctx.thread()] = NAN;  // stays where the target is no class
     }
-    for (int64_t v = 0; v < a.data.V; v += 16 * J) {
+    OnlineSum sums[4];
+    for (int v = 0; v < a.data.V; v += 16 * J) {
       float z[4][J];
-      tiles.logits(first, v, z);
+      tiles.logits(first, v, z);  // its barriers: the targets are there
       for (int i = 0; i < 4; ++i) {
         sums[i].add(z[i]);
+        const int target = targets[tiles.row(i)];
         for (int j = 0; j < J; ++j) {
-          hit[i] = v + tiles.column(j) == target[i] ? z[i][j] : hit[i];
+          if (target >= 0 && v + tiles.column(j) == target) {
+            hits[tiles.row(i)] = z[i][j];
+          }
         }
       }
     }
+    ctx.barrier();
     for (int i = 0; i < 4; ++i) {
       sums[i].join(ctx);
-      hit[i] = row_lanes_sum(ctx, hit[i]);  // the other lanes hold 0
       const int64_t n = first + tiles.row(i);
       if (n < a.data.N && tiles.leads()) {
-        const float logz = sums[i].most + point::log_poly(sums[i].sum);
+        const int target = targets[tiles.row(i)];
+        const float logz = sums[i].most + point::log_poly(sums[i].sum), hit = hits[tiles.row(i)];
         a.logz[m * a.data.N + n] = logz;
         a.nll[m * a.data.N + n] =
-            target[i] == -1 ? 0.0f : (Targets::is_class(target[i], a.data.V) ? logz - hit[i] : NAN);
+            target == -1 ? 0.0f : (Targets::is_class(target, a.data.V) ? logz - hit : NAN);
       }
     }
   }

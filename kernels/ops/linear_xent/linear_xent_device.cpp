@@ -100,7 +100,7 @@ void linear_xent(const Context& ctx,
                                   few,
                                   {.grid_x = static_cast<int>(pieces(d.N, kTileRows)),
                                    .grid_y = models.count,
-                                   .shared_bytes = logit_tile_bytes(few ? 1 : 4)},
+                                   .shared_bytes = forward_tile_bytes(few ? 1 : 4)},
                                   {d, nll.as<float>(), logz.as<float>(), models});
   put_loss<WeightedNll>(
       ctx,

@@ -14,13 +14,17 @@ inline constexpr int kTileWidth = 128;  // columns of dx and dw at a time
 inline constexpr int kSlopeStride = kTileRows + 4;
 inline constexpr int kWideStride = kTileWidth + 4;
 
-/// Bytes of shared memory: x and w tiles, then slopes, then 16 wide rows.
+/// Bytes of shared memory: x and w tiles, then slopes, then 16 wide rows. Forward: the tiles, then
+/// targets and their logits.
 constexpr int logit_tile_bytes(int J) {
   return kTileDepth * (kSlopeStride + 16 * J + 4) * 4;
 }
 constexpr int slope_bytes(int J) {  // (class, row) or (row, class), whichever is larger
   const int by_class = 16 * J * kSlopeStride, by_row = kTileRows * (16 * J + 4);
   return 4 * (by_class > by_row ? by_class : by_row);
+}
+constexpr int forward_tile_bytes(int J) {
+  return logit_tile_bytes(J) + 2 * kTileRows * 4;
 }
 constexpr int all_tile_bytes(int J) {
   return logit_tile_bytes(J) + slope_bytes(J) + 16 * kWideStride * 4;
@@ -138,6 +142,7 @@ class LogitTiles {
                            int byte,
                            int stride) const {
     auto tile = ctx_.template shared<float>(byte, kTileDepth * stride);
+    SV_UNROLL(1)
     for (int e = ctx_.thread(); e < count * kTileDepth; e += kTileThreads) {
       const int64_t r = first + e / kTileDepth, c = k + e % kTileDepth;
       tile[e % kTileDepth * stride + e / kTileDepth] =
@@ -148,6 +153,7 @@ class LogitTiles {
     auto x = ctx_.template shared<simt::Float4>(0, kTileDepth * kSlopeStride / 4);
     auto w = ctx_.template shared<float>(kWAt, kTileDepth * kWStride);
     auto w4 = ctx_.template shared<simt::Float4>(kWAt, kTileDepth * kWStride / 4);
+    SV_UNROLL(4)
     for (int k = 0; k < kTileDepth; ++k) {
       const simt::Float4 rows = x[k * (kSlopeStride / 4) + ty()];
       simt::Float4 columns;
