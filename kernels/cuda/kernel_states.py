@@ -6,11 +6,11 @@ usage: kernel_states.py            one line per kernel: kernel, op, source hash,
        kernel_states.py --readme         renews the table in README.md
        kernel_states.py --merge FILE     takes the rows of a gpu-check into gpu_validated.json
 
-A kernel is a struct with kName in a header below kernels/. Its source hash is the SHA-256 of the lines "SHA-256  path" of
-that header, of the headers of ours that it includes, of its CUDA shell (with its headers) and of its launcher
-<op>_device.cpp (with <op>_device.h), sorted by path: what decides the bits on a GPU. gpu_validated.json holds one row per kernel, written by
-`./run gpu-check` on a machine with a GPU (ROW below). No row, or one with another source hash, only means that the kernel
-as it is has not been run on a GPU.
+A kernel is a struct with kName in a header *_body.h below kernels/. Its source hash is the SHA-256 of lines "SHA-256  path",
+sorted by path, of what decides its bits on a GPU: that header and its CUDA shell <op>_cuda.cu, the headers of ours that they
+include, and the launcher <op>_device.cpp with <op>_device.h. gpu_validated.json holds one row per kernel (ROW below), written
+by `./run gpu-check` on a machine with a GPU. No row, or one with another source hash, only means that the kernel as it is has
+not been run on a GPU.
 """
 import functools
 import hashlib
@@ -22,6 +22,8 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "kernels" / "gpu_validated.json"
 NEVER = "never run on a GPU"
+# kName, or a constant of another name that a template takes as its kName; gpu_check_test compares with the real table.
+NAME = re.compile(r"static constexpr const char\s*\*\s*k\w+\s*=\s*([^;]*);")
 # A row of gpu_validated.json: key and type.
 ROW = {
     "kernel": str,         # kName
@@ -69,11 +71,11 @@ def closure(path):
 def bodies():
     """{header: [kernel names]} of the headers that define kernels, sorted."""
     found = {}
-    for file in sorted((ROOT / "kernels").rglob("*.h")):
+    for file in sorted((ROOT / "kernels").rglob("*_body.h")):
         path = str(file.relative_to(ROOT))
         names = []
-        for value in re.findall(r"\bkName\s*=\s*([^;]*);", strip_comments(text_of(path))):
-            names += re.findall(r'"([^"]*)"', value)
+        for value in NAME.findall(strip_comments(text_of(path))):
+            names += re.findall(r'"(\w+)"', value)
         if names:
             found[path] = names
     return found

@@ -62,18 +62,16 @@ class Staging {
 
   Staging() {
     SV_CUDA_CALL(cudaMallocHost(reinterpret_cast<void**>(&memory_), kSlots * kSlotBytes));
-    for (cudaEvent_t& event : done_) {
-      SV_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
-    }
-  }
-  ~Staging() {
-    for (const cudaEvent_t event : done_) {
-      if (event != nullptr) {
-        cudaEventDestroy(event);
+    try {
+      for (cudaEvent_t& event : done_) {
+        SV_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
       }
+    } catch (...) {
+      release();
+      throw;
     }
-    cudaFreeHost(memory_);
   }
+  ~Staging() { release(); }
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
 
@@ -115,6 +113,14 @@ class Staging {
   }
 
  private:
+  void release() {
+    for (const cudaEvent_t event : done_) {
+      if (event != nullptr) {
+        cudaEventDestroy(event);
+      }
+    }
+    cudaFreeHost(memory_);
+  }
   std::byte* slot_memory(size_t slot) const { return memory_ + slot * kSlotBytes; }
 
   std::byte* memory_ = nullptr;
@@ -122,24 +128,32 @@ class Staging {
   size_t next_ = 0;
 };
 
+/// A stream that waits for its work before it goes.
+class Stream {
+ public:
+  Stream() { SV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
+  ~Stream() {
+    cudaStreamSynchronize(stream_);
+    cudaStreamDestroy(stream_);
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  operator cudaStream_t() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
 class CudaDevice final : public Device {
  public:
   explicit CudaDevice(const DeviceInfo& info) : info_(info), kernels_(all_kernels()) {
     use();
-    SV_CUDA_CALL(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
     staging_ = std::make_unique<Staging>();
+    stream_ = std::make_unique<Stream>();
     SV_CUDA_CALL(cudaDeviceGetAttribute(
         &shared_limit_, cudaDevAttrMaxSharedMemoryPerBlockOptin, info_.index));
     check_code();
   }
-  ~CudaDevice() override {
-    cudaStreamSynchronize(stream_);
-    staging_.reset();
-    cudaStreamDestroy(stream_);
-  }
-  CudaDevice(const CudaDevice&) = delete;
-  CudaDevice& operator=(const CudaDevice&) = delete;
-
   std::string name() const override {
     return sv::detail::concat("cuda:", info_.index, " ", info_.name);
   }
@@ -155,29 +169,30 @@ class CudaDevice final : public Device {
     return p;
   }
 
+  // Called from destructors, so it does not throw; an error shows again at the next checked call.
   void free(void* p) override {
-    use();
-    cudaFree(p);  // called from destructors: an error shows again at the next checked call
+    cudaSetDevice(info_.index);
+    cudaFree(p);
   }
 
   void to_device(void* dst, const void* src, size_t bytes) override {
     use();
-    staging_->to_device(dst, src, bytes, stream_);
+    staging_->to_device(dst, src, bytes, *stream_);
   }
 
   void to_host(void* dst, const void* src, size_t bytes) override {
     use();
-    staging_->to_host(dst, src, bytes, stream_);
+    staging_->to_host(dst, src, bytes, *stream_);
   }
 
   void copy(void* dst, const void* src, size_t bytes) override {
     use();
-    SV_CUDA_CALL(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, stream_));
+    SV_CUDA_CALL(cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToDevice, *stream_));
   }
 
   void zero(void* dst, size_t bytes) override {
     use();
-    SV_CUDA_CALL(cudaMemsetAsync(dst, 0, bytes, stream_));
+    SV_CUDA_CALL(cudaMemsetAsync(dst, 0, bytes, *stream_));
   }
 
   void launch(const char* name, const LaunchShape& s, const void* args, size_t bytes) override {
@@ -198,7 +213,7 @@ class CudaDevice final : public Device {
                                                 dim3(static_cast<unsigned>(s.block)),
                                                 list,
                                                 static_cast<size_t>(s.shared_bytes),
-                                                stream_);
+                                                *stream_);
     last_ = name;
     if (status != cudaSuccess) {
       fail_kernel(status, "");
@@ -210,7 +225,7 @@ class CudaDevice final : public Device {
 
   void synchronise() override {
     use();
-    const cudaError_t status = cudaStreamSynchronize(stream_);
+    const cudaError_t status = cudaStreamSynchronize(*stream_);
     if (status != cudaSuccess) {
       fail_kernel(status,
                   every_ ? "" : " or one before it (SV_CUDA_SYNC=1 waits after each, and tells)");
@@ -309,8 +324,8 @@ class CudaDevice final : public Device {
 
   DeviceInfo info_;
   KernelTable kernels_;
-  cudaStream_t stream_ = nullptr;
   std::unique_ptr<Staging> staging_;
+  std::unique_ptr<Stream> stream_;  // goes first: work in it reads the staging memory
   int shared_limit_ = 0;
   std::map<const void*, int> shared_;
   std::string last_ = "(none yet)";

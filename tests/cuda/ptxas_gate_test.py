@@ -30,7 +30,7 @@ class PtxasGate(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.build = pathlib.Path(folder.name)
-        entry = {"directory": folder.name, "file": "forward.cu", "command": "nvcc -c forward.cu -o forward.cu.o"}
+        entry = {"directory": folder.name, "file": "forward.cu", "command": "nvcc -Xptxas=-v -c forward.cu -o forward.cu.o"}
         (self.build / "compile_commands.json").write_text(json.dumps([entry]))
         (self.build / "forward.cu.o").touch()
 

@@ -65,6 +65,12 @@ class Check {
   }
 
  private:
+  KernelReport& of(const std::string& kernel) {
+    const auto found = kernels_.find(kernel);
+    SV_CHECK(found != kernels_.end(), "kernel_states.py does not know the kernel ", kernel);
+    return found->second;
+  }
+
   /// False where the device can no longer be used.
   bool check_op(const cases::DeviceOp& op) {
     int done = 0;
@@ -76,7 +82,7 @@ class Check {
       if (options_.timed) {
         const OpTime time = time_op(device_, op.op, options_.time);
         for (const auto& [name, kernel] : time.kernels) {
-          kernels_.at(name).time = kernel;
+          of(name).time = kernel;
         }
         std::printf("%-20s %d cases, forward %.1f us, VJP %.1f us\n",
                     op.op.c_str(),
@@ -90,7 +96,7 @@ class Check {
       return true;
     } catch (const std::exception& e) {
       for (const Launch& launch : device_.take()) {
-        KernelReport& k = kernels_.at(launch.kernel);
+        KernelReport& k = of(launch.kernel);
         k.cases = std::max(k.cases, 1);
         k.problem = e.what();
       }
@@ -106,7 +112,7 @@ class Check {
     std::set<std::string> seen;
     for (const PartResult* part : {&result.forward, &result.vjp}) {
       for (const std::string& kernel : part->kernels) {
-        KernelReport& k = kernels_.at(kernel);
+        KernelReport& k = of(kernel);
         k.repeats = k.cases == 0 ? part->repeats : std::min(k.repeats, part->repeats);
         k.cases += seen.insert(kernel).second ? 1 : 0;
         k.error = std::max(k.error, part->error);
