@@ -278,6 +278,9 @@ TEST(SimtExecutor, OtherSchedulesFindAMissingWarpBarrier) {
 }
 
 TEST(SimtExecutor, OtherSchedulesFindBlocksThatDependOnTheirOrder) {
+  if (kThreadSanitized) {
+    GTEST_SKIP() << "it finds this race too, and ends the process";
+  }
   EXPECT_TRUE(
       is_found_by_fuzzing({.grid_x = 8, .block = 32}, 1, [](auto& ctx, const PlantedArgs& a) {
         if (ctx.lane() == 0 && ctx.block_x() % 7 == 0) {
