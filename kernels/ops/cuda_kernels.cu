@@ -7,9 +7,11 @@ void add_column_sums_kernels(KernelTable& t);
 void add_activate_kernels(KernelTable& t);
 void add_concat_kernels(KernelTable& t);
 void add_elementwise_kernels(KernelTable& t);
+void add_embed_kernels(KernelTable& t);
 void add_layernorm_kernels(KernelTable& t);
 void add_reduce_kernels(KernelTable& t);
 void add_rmsnorm_kernels(KernelTable& t);
+void add_rope_kernels(KernelTable& t);
 void add_rows_kernels(KernelTable& t);
 void add_silu_gate_kernels(KernelTable& t);
 
@@ -19,9 +21,11 @@ KernelTable all_kernels() {
   add_activate_kernels(t);
   add_concat_kernels(t);
   add_elementwise_kernels(t);
+  add_embed_kernels(t);
   add_layernorm_kernels(t);
   add_reduce_kernels(t);
   add_rmsnorm_kernels(t);
+  add_rope_kernels(t);
   add_rows_kernels(t);
   add_silu_gate_kernels(t);
   return t;

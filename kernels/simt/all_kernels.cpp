@@ -3,9 +3,11 @@
 #include "kernels/ops/activate/activate_body.h"
 #include "kernels/ops/concat/concat_body.h"
 #include "kernels/ops/elementwise/elementwise_body.h"
+#include "kernels/ops/embed/embed_body.h"
 #include "kernels/ops/layernorm/layernorm_body.h"
 #include "kernels/ops/reduce/reduce_body.h"
 #include "kernels/ops/rmsnorm/rmsnorm_body.h"
+#include "kernels/ops/rope/rope_body.h"
 #include "kernels/ops/rows/rows_body.h"
 #include "kernels/ops/silu_gate/silu_gate_body.h"
 #include "kernels/simt/simt_device.h"
@@ -18,9 +20,11 @@ void add_all_kernels(KernelTable& table) {
   ops::activate_kernels(table);
   ops::concat_kernels(table);
   ops::elementwise_kernels(table);
+  ops::embed_kernels(table);
   ops::layernorm_kernels(table);
   ops::reduce_kernels(table);
   ops::rmsnorm_kernels(table);
+  ops::rope_kernels(table);
   ops::rows_kernels(table);
   ops::silu_gate_kernels(table);
 }

@@ -17,9 +17,11 @@ inline const std::vector<DeviceOp>& device_ops() {
       {"activate"},
       {"concat"},
       {"elementwise"},
+      {"embed"},
       {"layernorm"},
       {"reduce"},
       {"rmsnorm"},
+      {"rope"},
       {"rows"},
       {"silu_gate"},
   };

@@ -3,9 +3,11 @@
 #pragma once
 #include "kernels/ops/all_cases.h"
 #include "kernels/ops/concat/cases.h"
+#include "kernels/ops/embed/cases.h"
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
+#include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
 
@@ -30,6 +32,13 @@ inline std::vector<Case> device_shapes(const std::string& op) {
   if (op == "concat") {
     return {concat_case("M2 N5 A5 C130", 2, 5, 5, 130),
             concat_case("M2 N3 A8 C1032", 2, 3, 8, 1032)};
+  }
+  if (op == "embed") {  // more than one slot, more ids than threads scan, more than 32 columns
+    return {embed_case("M2 B3 T300 V2 D5", {2, 3, 300}, 2, 3, 300, 2, 5),
+            embed_case("M2 B1 T700 V600 D36 shared", {1, 1, 700}, 2, 1, 700, 600, 36)};
+  }
+  if (op == "rope") {
+    return {rope_case("M2 B9 T7 H2 K64", {2, 9, 7, 128}, 2, 10000, false)};
   }
   if (op == "reduce") {
     return {mean_positions_case("mean M2 B1 T3 D1100", {2, 1, 3, 1100}),
