@@ -1,6 +1,7 @@
 // Every op's kernels for the executor, one include and one line each; kernels/ops/cuda_kernels.cu
 // is the list of the same names for CUDA.
 #include "kernels/ops/activate/activate_body.h"
+#include "kernels/ops/attention/attention_body.h"
 #include "kernels/ops/concat/concat_body.h"
 #include "kernels/ops/elementwise/elementwise_body.h"
 #include "kernels/ops/embed/embed_body.h"
@@ -18,6 +19,7 @@ namespace sv::simt {
 void add_all_kernels(KernelTable& table) {
   ops::column_sums_kernels(table);
   ops::activate_kernels(table);
+  ops::attention_kernels(table);
   ops::concat_kernels(table);
   ops::elementwise_kernels(table);
   ops::embed_kernels(table);

@@ -15,6 +15,8 @@ struct DeviceOp {
 inline const std::vector<DeviceOp>& device_ops() {
   static const std::vector<DeviceOp> kOps = {
       {"activate"},
+      {"attention_mix"},
+      {"attention_pattern"},
       {"concat"},
       {"elementwise"},
       {"embed"},

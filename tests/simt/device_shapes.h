@@ -2,6 +2,7 @@
 // of a whole block, with and without 16 bytes at once, more rows than one partial sum has.
 #pragma once
 #include "kernels/ops/all_cases.h"
+#include "kernels/ops/attention/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/embed/cases.h"
 #include "kernels/ops/layernorm/cases.h"
@@ -32,6 +33,19 @@ inline std::vector<Case> device_shapes(const std::string& op) {
   if (op == "concat") {
     return {concat_case("M2 N5 A5 C130", 2, 5, 5, 130),
             concat_case("M2 N3 A8 C1032", 2, 3, 8, 1032)};
+  }
+  if (op == "attention_pattern") {  // tiles on both sides; scores that wait in p; rows of 16 bytes
+    return {pattern_case("M2 B1 T70 S67 H2 G1 K6 prefix",
+                         {2, 1, 70, 67, 2, 1, 6},
+                         {.kind = MaskKind::prefix, .lengths = {66, 67}, .prefix = {40, 3}}),
+            pattern_case("M1 B1 T3 S600 H1 K36", {1, 1, 3, 600, 1, 1, 36}),
+            pattern_case(
+                "M1 B2 T68 S72 H1 K8 causal", {1, 2, 68, 72, 1, 1, 8}, {.kind = MaskKind::causal}),
+            pattern_case("M1 B1 T64 S400 H1 K4", {1, 1, 64, 400, 1, 1, 4})};
+  }
+  if (op == "attention_mix") {
+    return {mix_case("M2 B1 T70 S67 H2 G1 K6", {2, 1, 70, 67, 2, 1, 6}),
+            mix_case("M1 B1 T20 S72 H1 K132", {1, 1, 20, 72, 1, 1, 132})};
   }
   if (op == "embed") {  // more than one slot, more ids than threads scan, more than 32 columns
     return {embed_case("M2 B3 T300 V2 D5", {2, 3, 300}, 2, 3, 300, 2, 5),

@@ -3,6 +3,7 @@
 #include <omp.h>
 
 #include "kernels/cpu/gemm.h"
+#include "kernels/ops/attention/attention_device.h"
 #include "kernels/ops/attention/attention_row.h"
 
 namespace sv::ops {
@@ -99,12 +100,17 @@ void each_group(const Context& ctx, const Dims& d, int64_t size, F&& f) {
   });
 }
 
-/// An i32 (1|M, B) tensor with all values in [0, S]; empty is allowed.
-void check_counts(const Tensor& t, int64_t M, int64_t B, int64_t S, const char* name) {
+/// An i32 (1|M, B) tensor with all values in [0, S]; empty is allowed. The values in a device's
+/// memory are left to its kernels, which take the nearest inside.
+void check_counts(
+    const Context& ctx, const Tensor& t, int64_t M, int64_t B, int64_t S, const char* name) {
   if (!t) {
     return;
   }
   expect_shape(t.shape, {t.shape.rank() == 2 && t.dim(0) == 1 ? 1 : M, B}, name);
+  if (ctx.device) {
+    return;
+  }
   const int32_t* values = t.as<int32_t>();
   for (int64_t i = 0; i < t.numel(); ++i) {
     SV_CHECK(values[i] >= 0 && values[i] <= S,
@@ -122,11 +128,11 @@ void check_counts(const Tensor& t, int64_t M, int64_t B, int64_t S, const char* 
 
 }  // namespace
 
-void check_mask(const AttentionMask& mask, int64_t M, int64_t B, int64_t S) {
-  check_counts(mask.lengths, M, B, S, "lengths");
+void check_mask(const Context& ctx, const AttentionMask& mask, int64_t M, int64_t B, int64_t S) {
+  check_counts(ctx, mask.lengths, M, B, S, "lengths");
   SV_CHECK((mask.kind == AttentionMask::Kind::prefix) == static_cast<bool>(mask.prefix),
            "a prefix tensor goes with the prefix mask");
-  check_counts(mask.prefix, M, B, S, "prefix");
+  check_counts(ctx, mask.prefix, M, B, S, "prefix");
 }
 
 void attention_pattern(const Context& ctx,
@@ -138,7 +144,11 @@ void attention_pattern(const Context& ctx,
                        double scale,
                        const Tensor& p) {
   const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
-  check_mask(mask, d.M, d.B, d.S);
+  check_mask(ctx, mask, d.M, d.B, d.S);
+  if (ctx.device) {
+    device::attention_pattern(ctx, q, k, mask, heads, kv_heads, scale, p);
+    return;
+  }
   with_float(q.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T* rows = q.as<T>();
@@ -172,10 +182,14 @@ void attention_pattern_vjp(const Context& ctx,
                            const Grad& dq,
                            const Grad& dk) {
   const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
-  check_mask(mask, d.M, d.B, d.S);
+  check_mask(ctx, mask, d.M, d.B, d.S);
   expect_shape(dp.shape, p.shape, "dp");
   check_grad(dq, q, "dq");
   check_grad(dk, k, "dk");
+  if (ctx.device) {
+    device::attention_pattern_vjp(ctx, q, k, p, dp, mask, heads, kv_heads, scale, dq, dk);
+    return;
+  }
   with_float(q.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T *rows = q.as<T>(), *keys = k.as<T>(), *pattern = p.as<T>(), *dpattern = dp.as<T>();
@@ -218,6 +232,10 @@ void attention_mix(const Context& ctx,
                    int kv_heads,
                    const Tensor& o) {
   const Dims d = check(ctx, o, "o", v, "v", p, heads, kv_heads);
+  if (ctx.device) {
+    device::attention_mix(ctx, p, v, heads, kv_heads, o);
+    return;
+  }
   with_float(p.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T *pattern = p.as<T>(), *values = v.as<T>();
@@ -253,6 +271,10 @@ void attention_mix_vjp(const Context& ctx,
   const Dims d = check(ctx, dout, "do", v, "v", p, heads, kv_heads);
   check_grad(dp, p, "dp");
   check_grad(dv, v, "dv");
+  if (ctx.device) {
+    device::attention_mix_vjp(ctx, p, v, dout, heads, kv_heads, dp, dv);
+    return;
+  }
   with_float(p.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T *pattern = p.as<T>(), *values = v.as<T>(), *rows = dout.as<T>();

@@ -50,13 +50,16 @@ struct EmbedForward {
       return;
     }
     const int id = a.ids.at(m, n);
+    float* to = a.y + (m * a.N + n) * a.D;
+    if (id < 0) {
+      team.each_group(a.D, [&](int64_t i, int count) {
+        team.put(to, i, count, {NAN, NAN, NAN, NAN}, false);
+      });
+      return;
+    }
     const float* from = a.table + (m * a.ids.V + id) * a.D;
     team.each_group(a.D, [&](int64_t i, int count) {
-      simt::Float4 v = {NAN, NAN, NAN, NAN};
-      if (id >= 0) {
-        v = team.load(from, i, count);
-      }
-      team.put(a.y + (m * a.N + n) * a.D, i, count, v, false);
+      team.put(to, i, count, team.load(from, i, count), false);
     });
   }
 };
