@@ -6,6 +6,7 @@ namespace sv::cuda {
 void add_column_sums_kernels(KernelTable& t);
 void add_activate_kernels(KernelTable& t);
 void add_attention_kernels(KernelTable& t);
+void add_attention_fused_kernels(KernelTable& t);
 void add_concat_kernels(KernelTable& t);
 void add_elementwise_kernels(KernelTable& t);
 void add_embed_kernels(KernelTable& t);
@@ -21,6 +22,7 @@ KernelTable all_kernels() {
   add_column_sums_kernels(t);
   add_activate_kernels(t);
   add_attention_kernels(t);
+  add_attention_fused_kernels(t);
   add_concat_kernels(t);
   add_elementwise_kernels(t);
   add_embed_kernels(t);

@@ -2,6 +2,7 @@
 // is the list of the same names for CUDA.
 #include "kernels/ops/activate/activate_body.h"
 #include "kernels/ops/attention/attention_body.h"
+#include "kernels/ops/attention_fused/attention_fused_body.h"
 #include "kernels/ops/concat/concat_body.h"
 #include "kernels/ops/elementwise/elementwise_body.h"
 #include "kernels/ops/embed/embed_body.h"
@@ -20,6 +21,7 @@ void add_all_kernels(KernelTable& table) {
   ops::column_sums_kernels(table);
   ops::activate_kernels(table);
   ops::attention_kernels(table);
+  ops::attention_fused_kernels(table);
   ops::concat_kernels(table);
   ops::elementwise_kernels(table);
   ops::embed_kernels(table);

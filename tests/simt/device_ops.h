@@ -15,6 +15,7 @@ struct DeviceOp {
 inline const std::vector<DeviceOp>& device_ops() {
   static const std::vector<DeviceOp> kOps = {
       {"activate"},
+      {"attention_fused"},
       {"attention_mix"},
       {"attention_pattern"},
       {"concat"},

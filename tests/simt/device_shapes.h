@@ -2,7 +2,7 @@
 // of a whole block, with and without 16 bytes at once, more rows than one partial sum has.
 #pragma once
 #include "kernels/ops/all_cases.h"
-#include "kernels/ops/attention/cases.h"
+#include "kernels/ops/attention_fused/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/embed/cases.h"
 #include "kernels/ops/layernorm/cases.h"
@@ -42,6 +42,14 @@ inline std::vector<Case> device_shapes(const std::string& op) {
             pattern_case(
                 "M1 B2 T68 S72 H1 K8 causal", {1, 2, 68, 72, 1, 1, 8}, {.kind = MaskKind::causal}),
             pattern_case("M1 B1 T64 S400 H1 K4", {1, 1, 64, 400, 1, 1, 4})};
+  }
+  if (op == "attention_fused") {  // more than one tile of keys; heads over 64 wide
+    return {
+        fused_case("M1 B1 T12 S200 H2 G1 K8", {1, 1, 12, 200, 2, 1, 8}),
+        fused_case(
+            "M1 B1 T130 S130 H1 K4 causal", {1, 1, 130, 130, 1, 1, 4}, {.kind = MaskKind::causal}),
+        fused_case(
+            "M2 B1 T37 S66 H1 K68 lengths", {2, 1, 37, 66, 1, 1, 68}, {.lengths = {66, 33}})};
   }
   if (op == "attention_mix") {
     return {mix_case("M2 B1 T70 S67 H2 G1 K6", {2, 1, 70, 67, 2, 1, 6}),

@@ -40,7 +40,8 @@ struct AttentionShape {
   /// Element offsets of a head's first row; mb = m B + b.
   SV_HD int64_t q_at(int64_t mb, int h, int t) const { return ((mb * T + t) * H + h) * int64_t{K}; }
   SV_HD int64_t k_at(int64_t mb, int g, int s) const { return ((mb * S + s) * G + g) * int64_t{K}; }
-  SV_HD int64_t p_at(int64_t mb, int h, int t) const { return ((mb * H + h) * T + t) * S; }
+  SV_HD int64_t row_at(int64_t mb, int h, int t) const { return (mb * H + h) * T + t; }
+  SV_HD int64_t p_at(int64_t mb, int h, int t) const { return row_at(mb, h, t) * S; }
 };
 
 /// ops::AttentionMask for kernels. Entries outside [0, S] count as the nearest inside.
