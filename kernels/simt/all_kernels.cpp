@@ -1,11 +1,15 @@
 // Every op's kernels for the executor, one include and one line each; kernels/ops/cuda_kernels.cu
 // is the list of the same names for CUDA.
 #include "kernels/ops/activate/activate_body.h"
+#include "kernels/ops/attention/attention_body.h"
+#include "kernels/ops/attention_fused/attention_fused_body.h"
 #include "kernels/ops/concat/concat_body.h"
 #include "kernels/ops/elementwise/elementwise_body.h"
+#include "kernels/ops/embed/embed_body.h"
 #include "kernels/ops/layernorm/layernorm_body.h"
 #include "kernels/ops/reduce/reduce_body.h"
 #include "kernels/ops/rmsnorm/rmsnorm_body.h"
+#include "kernels/ops/rope/rope_body.h"
 #include "kernels/ops/rows/rows_body.h"
 #include "kernels/ops/silu_gate/silu_gate_body.h"
 #include "kernels/simt/simt_device.h"
@@ -16,11 +20,15 @@ namespace sv::simt {
 void add_all_kernels(KernelTable& table) {
   ops::column_sums_kernels(table);
   ops::activate_kernels(table);
+  ops::attention_kernels(table);
+  ops::attention_fused_kernels(table);
   ops::concat_kernels(table);
   ops::elementwise_kernels(table);
+  ops::embed_kernels(table);
   ops::layernorm_kernels(table);
   ops::reduce_kernels(table);
   ops::rmsnorm_kernels(table);
+  ops::rope_kernels(table);
   ops::rows_kernels(table);
   ops::silu_gate_kernels(table);
 }

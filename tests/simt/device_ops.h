@@ -15,11 +15,16 @@ struct DeviceOp {
 inline const std::vector<DeviceOp>& device_ops() {
   static const std::vector<DeviceOp> kOps = {
       {"activate"},
+      {"attention_fused"},
+      {"attention_mix"},
+      {"attention_pattern"},
       {"concat"},
       {"elementwise"},
+      {"embed"},
       {"layernorm"},
       {"reduce"},
       {"rmsnorm"},
+      {"rope"},
       {"rows"},
       {"silu_gate"},
   };
