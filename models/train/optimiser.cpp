@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/ops/adamw/adamw.h"
-#include "kernels/ops/reduce/reduce.h"
-
 namespace sv {
 
 double OptimiserSettings::lr_at(int64_t step) const {
@@ -41,15 +38,14 @@ Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
 void Optimiser::measure(const Context& ctx) {
   std::fill(grad_norm_.begin(), grad_norm_.end(), 0.0);
   const Tensor& squares = squares_;
+  grads_.clear();
   for (const Param& p : params_) {
-    ops::sum_squares(ctx, p.grad, squares);
-    for (int i = 0; i < ctx.model_count(squares); ++i) {
-      const auto m = static_cast<size_t>(ctx.model(i));
-      grad_norm_[m] += squares.as<double>()[m];
-    }
+    grads_.push_back(p.grad);
   }
-  for (double& n : grad_norm_) {
-    n = std::sqrt(n);
+  ops::grad_squares(ctx, grads_, squares);
+  for (int i = 0; i < ctx.model_count(squares); ++i) {
+    const auto m = static_cast<size_t>(ctx.model(i));
+    grad_norm_[m] = std::sqrt(squares.as<double>()[m]);
   }
 }
 
@@ -67,11 +63,14 @@ void Optimiser::step(const Context& ctx, int64_t step) {
   s.eps = settings_.eps;
   s.step = step + 1;
   s.ema_decay = settings_.ema;
+  updated_.clear();
   for (size_t i = 0; i < moments_.size(); ++i) {
-    Param& p = params_[static_cast<ParamId>(i)];
-    s.weight_decay = p.decay ? settings_.weight_decay : 0;
-    ops::adamw(ctx, p.value, p.grad, moments_[i].first, moments_[i].second, moments_[i].average, s);
+    const Param& p = params_[static_cast<ParamId>(i)];
+    const Moments& m = moments_[i];
+    const double decay = p.decay ? settings_.weight_decay : 0;
+    updated_.push_back({p.value, p.grad, m.first, m.second, m.average, decay});
   }
+  ops::adamw(ctx, updated_, s);
 }
 
 void Optimiser::swap_average() {

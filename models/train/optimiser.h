@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/memory/context.h"
+#include "kernels/ops/adamw/adamw.h"
 #include "models/params.h"
 
 namespace sv {
@@ -54,6 +55,9 @@ class Optimiser {
   std::vector<double> grad_norm_;  // (M)
   std::vector<double> lr_;         // (M)
   std::vector<double> scale_;      // (M)
+  // Lists for the ops, kept so that a step allocates nothing.
+  std::vector<Tensor> grads_;
+  std::vector<ops::AdamWTensors> updated_;
 };
 
 }  // namespace sv

@@ -15,18 +15,26 @@ struct DeviceOp {
 inline const std::vector<DeviceOp>& device_ops() {
   static const std::vector<DeviceOp> kOps = {
       {"activate"},
+      {"adamw"},
       {"attention_fused"},
       {"attention_mix"},
       {"attention_pattern"},
+      {"compact"},
       {"concat"},
       {"elementwise"},
       {"embed"},
+      {"halt"},
       {"layernorm"},
+      {"linear_xent"},
+      {"readout_stats"},
       {"reduce"},
       {"rmsnorm"},
       {"rope"},
       {"rows"},
+      {"sample"},
+      {"sigmoid_xent"},
       {"silu_gate"},
+      {"softmax_xent"},
   };
   return kOps;
 }
