@@ -33,7 +33,7 @@ ROW = {
     "date": str,           # UTC, YYYY-MM-DD
     "result": str,         # "pass" or "fail"
     "cases": int,          # cases of the op in which the kernel ran
-    "repeats": int,        # runs of each case with equal bits
+    "repeats": int,        # runs of a case that gave the same bits
     "error": float,        # largest error against the double reference, as a share of the case's tolerance
     "microseconds": float,  # one launch at the timed shape; 0: not timed
     "gbs": float,          # bytes of the op's call over the time of all its launches, 1e9 bytes per second; 0: not timed

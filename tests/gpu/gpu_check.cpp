@@ -1,9 +1,11 @@
 // gpu_check: runs every op's kernels on a GPU (./run gpu-check). Exit codes: 0 all pass, 1 a check
 // failed, 2 bad arguments, 3 no GPU.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
+#include <thread>
 
 #include "core/check.h"
 #include "gpu/report.h"
@@ -73,7 +75,7 @@ std::string today() {
 }
 
 int run(int argc, char** argv) {
-  const Arguments a = parse(argc, argv);
+  Arguments a = parse(argc, argv);
   if (a.help) {
     std::fputs(kUsage, stdout);
     return 0;
@@ -87,6 +89,7 @@ int run(int argc, char** argv) {
   SV_CHECK(device_index(a.device) >= 0, "gpu_check needs a GPU, not '", a.device, "'");
   const auto device = open_device(a.device);
   const std::string name = device->name();
+  a.check.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   std::printf("%s, CUDA %s\n", name.c_str(), cuda::versions().c_str());
   const Report report = check_device(*device, a.check);
   std::fputs(report_table(report).c_str(), stdout);

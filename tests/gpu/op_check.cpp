@@ -59,8 +59,7 @@ class Judge {
   PartResult& result_;
 };
 
-void judge_outputs(Judge& judge, CaseRun& host, const DeviceResult& got) {
-  const Case& c = host.description();
+Arrays expected_of(const Case& c) {
   Arrays in, expected;
   for (const cases::Input& input : c.inputs) {
     in.push_back(input.values);
@@ -70,25 +69,39 @@ void judge_outputs(Judge& judge, CaseRun& host, const DeviceResult& got) {
                                             : in[static_cast<size_t>(output.starts_as)]);
   }
   c.reference(in, expected);
-  host.forward(1);
-  for (size_t i = 0; i < expected.size(); ++i) {
+  return expected;
+}
+
+void judge_outputs(Judge& judge,
+                   CaseRun& host,
+                   const DeviceResult& got,
+                   const CaseOptions& options) {
+  const Case& c = host.description();
+  const Arrays expected = options.reference ? expected_of(c) : Arrays{};
+  host.forward(options.threads);
+  for (size_t i = 0; i < got.outputs.size(); ++i) {
     const Array values = as_array(got.outputs[i], host.outputs()[i].tensor().dtype);
-    judge.compare(values, expected[i], c.tolerance.f32, c.outputs[i].name + " (reference)");
+    if (options.reference) {
+      judge.compare(values, expected[i], c.tolerance.f32, c.outputs[i].name + " (reference)");
+    }
     // Both are within the tolerance of the reference, so of each other within two.
     judge.compare(
         values, host.outputs()[i].read(), 2 * c.tolerance.f32, c.outputs[i].name + " (CPU)");
   }
 }
 
-void judge_gradients(
-    Judge& judge, CaseRun& host, const DeviceResult& got, GradientMode mode, double factor) {
+void judge_gradients(Judge& judge,
+                     CaseRun& host,
+                     const DeviceResult& got,
+                     GradientMode mode,
+                     const CaseOptions& options) {
   const Case& c = host.description();
-  host.backward(1, mode);
+  host.backward(options.threads, mode);
   for (size_t i = 0; i < c.inputs.size(); ++i) {
     if (c.inputs[i].differentiable) {
       judge.compare(as_array(got.gradients[i], DType::f32),
                     host.gradients()[i].read(),
-                    factor * std::max(c.tolerance.f32, 1e-7),
+                    options.vjp_tolerance * std::max(c.tolerance.f32, 1e-7),
                     "d" + c.inputs[i].name + (mode == GradientMode::accumulate ? " (added)" : ""));
     }
   }
@@ -111,7 +124,7 @@ void count_repeat(PartResult& part, bool same, int done, int wanted) {
 
 }  // namespace
 
-CaseResult check_case(Recorder& device, const Case& c, double vjp_tolerance, int repeats) {
+CaseResult check_case(Recorder& device, const Case& c, const CaseOptions& options) {
   CaseResult result;
   PartResult &forward = result.forward, &vjp = result.vjp;
   CaseRun host(c, DType::f32);
@@ -120,19 +133,19 @@ CaseResult check_case(Recorder& device, const Case& c, double vjp_tolerance, int
   DeviceResult first = run_on_device(device, host, {.backward = false});
   const std::vector<Launch> launches = device.take();
   add_names(forward.kernels, launches, 0);
-  judge_outputs(judge_forward, host, first);
+  judge_outputs(judge_forward, host, first, options);
   for (const GradientMode mode : {GradientMode::accumulate, GradientMode::overwrite}) {
     if (c.vjp) {
       first = run_on_device(device, host, {.mode = mode});
       // The VJP's launches follow those of another forward call.
       add_names(vjp.kernels, device.take(), launches.size());
-      judge_gradients(judge_vjp, host, first, mode, vjp_tolerance);
+      judge_gradients(judge_vjp, host, first, mode, options);
     }
   }
-  for (int i = 0; i < repeats; ++i) {
+  for (int i = 0; i < options.repeats; ++i) {
     const DeviceResult again = run_on_device(device, host, {});
-    count_repeat(forward, again.outputs == first.outputs, i, repeats);
-    count_repeat(vjp, again.gradients == first.gradients, i, repeats);
+    count_repeat(forward, again.outputs == first.outputs, i, options.repeats);
+    count_repeat(vjp, again.gradients == first.gradients, i, options.repeats);
     device.take();
   }
   return result;

@@ -19,8 +19,15 @@ struct CaseResult {
   PartResult forward, vjp;
 };
 
-/// Forward against the reference, forward and VJP against the CPU, overwriting and adding; then
-/// `repeats` runs of both, compared bit for bit. `vjp_tolerance` multiplies the case's.
-CaseResult check_case(Recorder& device, const cases::Case& c, double vjp_tolerance, int repeats);
+struct CaseOptions {
+  double vjp_tolerance = 10;  // multiplies the case's, for the VJP against the CPU's
+  int repeats = 100;          // runs of forward and VJP, compared bit for bit
+  bool reference = true;  // false: against the CPU alone, for sizes where the reference takes long
+  int threads = 1;        // of the CPU
+};
+
+/// Forward against the reference and the CPU, VJP against the CPU, overwriting and adding; then the
+/// repeats.
+CaseResult check_case(Recorder& device, const cases::Case& c, const CaseOptions& options);
 
 }  // namespace sv::gpu

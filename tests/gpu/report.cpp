@@ -74,12 +74,20 @@ class Check {
   /// False where the device can no longer be used.
   bool check_op(const cases::DeviceOp& op) {
     int done = 0;
+    CaseOptions how{.vjp_tolerance = op.vjp_tolerance, .repeats = options_.repeats};
     try {
       for (const Case& c : cases_of(op.op, options_.tiny)) {
-        take(op.op, c.name, check_case(device_, c, op.vjp_tolerance, options_.repeats));
+        take(op.op, c.name, check_case(device_, c, how));
         ++done;
       }
       if (options_.timed) {
+        // The size that is timed fills the chip; what is wrong only there, shows here.
+        how.reference = false;
+        how.repeats = std::min(how.repeats, 3);
+        how.threads = options_.threads;
+        take(op.op,
+             "the timed shape",
+             check_case(device_, cases::sized_case(op.op, options_.time.dims), how));
         const OpTime time = time_op(device_, op.op, options_.time);
         for (const auto& [name, kernel] : time.kernels) {
           of(name).time = kernel;
@@ -113,7 +121,7 @@ class Check {
     for (const PartResult* part : {&result.forward, &result.vjp}) {
       for (const std::string& kernel : part->kernels) {
         KernelReport& k = of(kernel);
-        k.repeats = k.cases == 0 ? part->repeats : std::min(k.repeats, part->repeats);
+        k.repeats = std::max(k.repeats, part->repeats);
         k.cases += seen.insert(kernel).second ? 1 : 0;
         k.error = std::max(k.error, part->error);
         if (!part->problem.empty() && k.problem.empty()) {

@@ -13,8 +13,9 @@ namespace sv::gpu {
 struct CheckOptions {
   int repeats = 100;
   bool tiny = false;  // the smallest case of each op, once: for the sanitizer
-  bool timed = true;
-  std::string only;  // one op; empty: all
+  bool timed = true;  // also checks one large shape
+  int threads = 1;    // of the CPU, for the large shape
+  std::string only;   // one op; empty: all
   TimeOptions time;
 };
 
