@@ -68,19 +68,21 @@ struct AttentionScores {
       ctx.barrier();
       const Patch patch = patch_by_rows(ctx, rows, keys);
       const TileTarget to{p + s0, d.S, rows, keys, a.vector_p && keys % 4 == 0};
-      PatchSum sum;
-      start_patch(sum, to, patch, a.adds);
+      PatchSum sum = {};
+      if constexpr (!softmax) {
+        start_patch(sum, to, patch, a.adds);
+      }
       if (patch.mine) {
         multiply(ctx, tiles.rows, tiles.keys, patch, d.K, sum);
       }
-      if (a.waits_inside && patch.mine) {
+      if (!softmax || !a.waits_inside) {
+        put_patch(sum, to, patch);
+      } else if (patch.mine) {
         auto scores = tiles.scores.fours(ctx);
         for (int i = 0; i < 4; ++i) {
           scores[(4 * patch.row + i) * tiles.scores.groups + s0 / 4 + patch.column] =
               simt::Float4{sum[i][0], sum[i][1], sum[i][2], sum[i][3]};
         }
-      } else {
-        put_patch(sum, to, patch);
       }
     }
     if constexpr (softmax) {
