@@ -19,13 +19,17 @@ struct HeadPlace {
       : b(block / tiles / heads), h(block / tiles % heads), tile(block % tiles) {}
 };
 
-/// p = softmax(scale rows keys^T) over the keys seen, or p (=|+=) rows keys^T.
-template <bool softmax>
+/// What becomes of rows keys^T: p (=|+=) it; p = softmax of it over the keys seen, for which it
+/// waits in shared memory, or, where a row is too long for that, in p itself (mostly in L2).
+enum class Scores : uint8_t { products, softmax, long_softmax };
+
+template <Scores kind>
 struct AttentionScores {
-  static constexpr const char* kName = softmax ? "attention_pattern" : "attention_products";
+  static constexpr const char* kName = kind == Scores::products  ? "attention_products"
+                                       : kind == Scores::softmax ? "attention_pattern"
+                                                                 : "attention_pattern_long";
   static constexpr int kMaxBlock = kTileThreads;
-  /// Scores wait in shared memory for their softmax if the block then needs no more than this: two
-  /// blocks of an H100 SM. Otherwise they wait in p, mostly in L2.
+  /// Most shared memory for scores that wait there: two blocks fit an H100 SM.
   static constexpr int kMostBytes = 96 * 1024;
   struct Args {
     const float* rows;  // (M, B, T, H K)
@@ -34,17 +38,17 @@ struct AttentionScores {
     AttentionShape d;
     DeviceMask mask;
     float scale;
-    bool adds, vector, vector_p, waits_inside;
+    bool adds, vector, vector_p;
     LiveModels models;
   };
   struct Tiles {
     Tile rows, keys, scores;
     int bytes;
-    SV_HD Tiles(const AttentionShape& d, bool inside) {
+    SV_HD explicit Tiles(const AttentionShape& d) {
       TileSpace space;
       rows = space.take(d.K, d.tile_T);
       keys = space.take(d.K, d.tile_S);
-      scores = space.take(inside ? d.tile_T : 0, round4(d.S));
+      scores = space.take(kind == Scores::softmax ? d.tile_T : 0, round4(d.S));
       bytes = space.bytes;
     }
   };
@@ -55,8 +59,8 @@ struct AttentionScores {
     const int64_t m = a.models.model(ctx.block_y()), mb = m * d.B + at.b;
     const int t0 = at.tile * d.tile_T, rows = d.T - t0 < d.tile_T ? d.T - t0 : d.tile_T;
     const DeviceVisible visible(a.mask, d, m, at.b);
-    const int end = softmax ? visible.count(t0 + rows - 1) : d.S;
-    const Tiles tiles(d, a.waits_inside);
+    const int end = kind == Scores::products ? d.S : visible.count(t0 + rows - 1);
+    const Tiles tiles(d);
     float* p = a.p + d.p_at(mb, at.h, t0);
     load_columns(
         ctx, tiles.rows, {a.rows + d.q_at(mb, at.h, t0), int64_t{d.H} * d.K, rows, d.K, a.vector});
@@ -69,13 +73,13 @@ struct AttentionScores {
       const Patch patch = patch_by_rows(ctx, rows, keys);
       const TileTarget to{p + s0, d.S, rows, keys, a.vector_p && keys % 4 == 0};
       PatchSum sum = {};
-      if constexpr (!softmax) {
+      if constexpr (kind == Scores::products) {
         start_patch(sum, to, patch, a.adds);
       }
       if (patch.mine) {
         multiply(ctx, tiles.rows, tiles.keys, patch, d.K, sum);
       }
-      if (!softmax || !a.waits_inside) {
+      if constexpr (kind != Scores::softmax) {
         put_patch(sum, to, patch);
       } else if (patch.mine) {
         auto scores = tiles.scores.fours(ctx);
@@ -85,12 +89,12 @@ struct AttentionScores {
         }
       }
     }
-    if constexpr (softmax) {
+    if constexpr (kind != Scores::products) {
       ctx.barrier();
       for (int t = ctx.warp(); t < rows; t += ctx.warps()) {
         float* row = p + int64_t{t} * d.S;
         const int n = visible.count(t0 + t);
-        if (a.waits_inside) {
+        if constexpr (kind == Scores::softmax) {
           auto scores = tiles.scores.floats(ctx) + t * 4 * tiles.scores.groups;
           softmax_row(ctx, scores, n, d.S, a.scale, row);
         } else {
@@ -278,8 +282,9 @@ struct AttentionScoreGradient {
 
 template <class Table>
 void attention_kernels(Table& t) {
-  t.template add<AttentionScores<true>>();
-  t.template add<AttentionScores<false>>();
+  t.template add<AttentionScores<Scores::products>>();
+  t.template add<AttentionScores<Scores::softmax>>();
+  t.template add<AttentionScores<Scores::long_softmax>>();
   t.template add<AttentionRows>();
   t.template add<AttentionColumns>();
   t.template add<AttentionScoreGradient>();

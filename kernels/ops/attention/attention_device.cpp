@@ -13,19 +13,16 @@ bool whole_fours(int n, std::initializer_list<const void*> pointers) {
 }
 
 /// p of rows (M, B, T, H K) and keys (M, B, S, G K).
-template <bool softmax>
+template <Scores kind>
 void scores(const Context& ctx,
             const Tensor& rows,
             const Tensor& keys,
-            AttentionShape d,
+            const AttentionShape& d,
             const DeviceMask& mask,
             double scale,
             bool adds,
             const Tensor& p) {
-  using Kernel = AttentionScores<softmax>;
-  d.tile_T = equal_tiles(d.T, kTile);
-  d.tile_S = equal_tiles(d.S, kTile);
-  const bool inside = softmax && typename Kernel::Tiles(d, true).bytes <= Kernel::kMostBytes;
+  using Kernel = AttentionScores<kind>;
   const LiveModels models = live_models(ctx, rows.dim(0));
   launch<Kernel>(ctx,
                  head_blocks(d,
@@ -33,7 +30,7 @@ void scores(const Context& ctx,
                              tile_count(d.T, d.tile_T),
                              models,
                              patch_threads(d.tile_T, d.tile_S),
-                             typename Kernel::Tiles(d, inside).bytes),
+                             typename Kernel::Tiles(d).bytes),
                  {rows.as<float>(),
                   keys.as<float>(),
                   p.as<float>(),
@@ -43,8 +40,13 @@ void scores(const Context& ctx,
                   adds,
                   whole_fours(d.K, {rows.data, keys.data}),
                   whole_fours(d.S, {p.data}),
-                  inside,
                   models});
+}
+
+AttentionShape score_tiles(AttentionShape d) {
+  d.tile_T = equal_tiles(d.T, kTile);
+  d.tile_S = equal_tiles(d.S, kTile);
+  return d;
 }
 
 /// A weight matrix of every head: w (M, B, H, T, S), or (live, B, H, T, S) by place.
@@ -119,8 +121,13 @@ void attention_pattern(const Context& ctx,
                        double scale,
                        const Tensor& p) {
   const AttentionShape d =
-      attention_shape(q, k, heads, kv_heads, kMostTileWidth, "attention_pattern");
-  scores<true>(ctx, q, k, d, device_mask(mask), scale, false, p);
+      score_tiles(attention_shape(q, k, heads, kv_heads, kMostTileWidth, "attention_pattern"));
+  using Short = AttentionScores<Scores::softmax>;
+  if (Short::Tiles(d).bytes <= Short::kMostBytes) {
+    scores<Scores::softmax>(ctx, q, k, d, device_mask(mask), scale, false, p);
+  } else {
+    scores<Scores::long_softmax>(ctx, q, k, d, device_mask(mask), scale, false, p);
+  }
 }
 
 void attention_pattern_vjp(const Context& ctx,
@@ -179,7 +186,7 @@ void attention_mix_vjp(const Context& ctx,
   const AttentionShape d =
       attention_shape(dout, v, heads, kv_heads, kMostTileWidth, "attention_mix_vjp");
   if (dp.wanted()) {
-    scores<false>(ctx, dout, v, d, {}, 1.0, dp.adds(), dp.t);
+    scores<Scores::products>(ctx, dout, v, score_tiles(d), {}, 1.0, dp.adds(), dp.t);
   }
   if (dv.wanted()) {
     weighted_columns(ctx, {p.as<float>(), false}, dout, d, dv);

@@ -178,6 +178,9 @@ SV_DEVICE void multiply(
     C& ctx, const Tile& a, const Tile& b, const Patch& at, int depth, PatchSum& sum) {
   auto rows = a.fours(ctx);
   auto columns = b.fours(ctx);
+#if defined(__CUDACC__)
+#pragma unroll 2  // four steps keep 32 operands in registers, and dk and dv then do not fit 128
+#endif
   for (int k = 0; k < depth; ++k) {
     const simt::Float4 x = rows[k * a.groups + at.row], y = columns[k * b.groups + at.column];
     for (int i = 0; i < 4; ++i) {
