@@ -56,7 +56,7 @@ struct OnlineSum {
     }
     sum = most == -INFINITY ? 0.0f : sum * point::exp_poly(most - all);
     most = all;
-    sum = row_lanes_sum(ctx, sum);
+    sum = xent_row_sum(ctx, sum);
   }
 };
 
@@ -67,12 +67,12 @@ struct LinearXentForward {
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     LogitTiles<J, C> tiles(ctx, a.data, a.models.model(ctx.block_y()));
-    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * kTileRows;
+    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * kXentRows;
     // In shared memory rather than in eight registers: the target of each row, and its logit, which
     // one thread meets on its way.
-    auto targets = ctx.template shared<int>(logit_tile_bytes(J), kTileRows);
-    auto hits = ctx.template shared<float>(logit_tile_bytes(J) + kTileRows * 4, kTileRows);
-    if (ctx.thread() < kTileRows) {
+    auto targets = ctx.template shared<int>(xent_tile_bytes(J), kXentRows);
+    auto hits = ctx.template shared<float>(xent_tile_bytes(J) + kXentRows * 4, kXentRows);
+    if (ctx.thread() < kXentRows) {
       const int64_t n = first + ctx.thread();
       targets[ctx.thread()] = n < a.data.N ? a.data.targets.at(m, n) : -1;
       hits[ctx.thread()] = NAN;  // stays where the target is no class
@@ -147,8 +147,8 @@ struct LinearXentDx {
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const LinearXentData& d = a.data;
     LogitTiles<J, C> tiles(ctx, d, a.models.model(ctx.block_y()));
-    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * kTileRows;
-    const int64_t k = static_cast<int64_t>(ctx.block_z()) * kTileWidth;
+    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * kXentRows;
+    const int64_t k = static_cast<int64_t>(ctx.block_z()) * kXentWidth;
     auto slopes = tiles.slopes();
     float sum[4][8] = {};
     for (int64_t v = 0; v < d.V; v += 16 * J) {
@@ -157,13 +157,14 @@ struct LinearXentDx {
       make_slopes(tiles, d, a.slopes, first, v, z);
       for (int i = 0; i < 4; ++i) {
         for (int j = 0; j < J; ++j) {
-          slopes[tiles.column(j) * kSlopeStride + tiles.row(i)] = z[i][j];
+          slopes[tiles.column(j) * kXentSlopeStride + tiles.row(i)] = z[i][j];
         }
       }
       for (int part = 0; part < J; ++part) {
         tiles.load_wide(d.w + m * d.V * d.D, v + 16 * part, d.V, k);
         for (int c = 0; c < 16; ++c) {
-          const simt::Float4 g = tiles.slopes4()[(16 * part + c) * (kSlopeStride / 4) + tiles.ty()];
+          const simt::Float4 g =
+              tiles.slopes4()[(16 * part + c) * (kXentSlopeStride / 4) + tiles.ty()];
           tiles.template multiply<4>(c, g.at, sum);
         }
       }
@@ -198,12 +199,12 @@ struct LinearXentDw {
     LogitTiles<J, C> tiles(ctx, d, a.models.model(ctx.block_y()));
     const int split = ctx.block_x() % a.splits;
     const int64_t m = tiles.model(), v = static_cast<int64_t>(ctx.block_x() / a.splits) * 16 * J;
-    const int64_t k = static_cast<int64_t>(ctx.block_z()) * kTileWidth;
-    const int64_t begin = static_cast<int64_t>(split) * a.split_tiles * kTileRows;
-    const int64_t end = begin + static_cast<int64_t>(a.split_tiles) * kTileRows;
+    const int64_t k = static_cast<int64_t>(ctx.block_z()) * kXentWidth;
+    const int64_t begin = static_cast<int64_t>(split) * a.split_tiles * kXentRows;
+    const int64_t end = begin + static_cast<int64_t>(a.split_tiles) * kXentRows;
     auto slopes = tiles.slopes();
     float sum[J][8] = {}, total[J] = {};
-    for (int64_t first = begin; first < end && first < d.N; first += kTileRows) {
+    for (int64_t first = begin; first < end && first < d.N; first += kXentRows) {
       float z[4][J];
       tiles.logits(first, v, z);
       make_slopes(tiles, d, a.slopes, first, v, z);
@@ -212,7 +213,7 @@ struct LinearXentDw {
           slopes[tiles.row(i) * kStride + tiles.column(j)] = z[i][j];
         }
       }
-      for (int part = 0; part < kTileRows; part += 16) {
+      for (int part = 0; part < kXentRows; part += 16) {
         tiles.load_wide(d.x + m * d.N * d.D, first + part, d.N, k);
         for (int r = 0; r < 16; ++r) {
           float g[J];

@@ -34,7 +34,7 @@ void launch_tiles(const Context& ctx,
                   bool few,
                   LaunchShape shape,
                   const typename K<1>::Args& args) {
-  shape.block = kTileThreads;
+  shape.block = kXentThreads;
   if (few) {
     launch<K<1>>(ctx, shape, args);
   } else {
@@ -51,7 +51,7 @@ void put_dw(const Context& ctx,
             const Grad& dbias) {
   const ArenaScope scope(*ctx.arena);
   const bool few = d.V <= kFewClasses;
-  const int64_t row_tiles = std::max<int64_t>(1, pieces(d.N, kTileRows));
+  const int64_t row_tiles = std::max<int64_t>(1, pieces(d.N, kXentRows));
   const int64_t most = std::clamp<int64_t>(kSplitElements / (d.V * d.D), 1, kMostSplits);
   const int64_t split_tiles = pieces(row_tiles, std::min(row_tiles, most));
   const int64_t splits = pieces(row_tiles, split_tiles);
@@ -65,8 +65,8 @@ void put_dw(const Context& ctx,
                              few,
                              {.grid_x = static_cast<int>(pieces(d.V, few ? 16 : 64) * splits),
                               .grid_y = models.count,
-                              .grid_z = dw.wanted() ? static_cast<int>(pieces(d.D, kTileWidth)) : 1,
-                              .shared_bytes = all_tile_bytes(few ? 1 : 4)},
+                              .grid_z = dw.wanted() ? static_cast<int>(pieces(d.D, kXentWidth)) : 1,
+                              .shared_bytes = xent_vjp_bytes(few ? 1 : 4)},
                              {d,
                               slopes,
                               dw_parts,
@@ -98,9 +98,9 @@ void linear_xent(const Context& ctx,
   const bool few = d.V <= kFewClasses;
   launch_tiles<LinearXentForward>(ctx,
                                   few,
-                                  {.grid_x = static_cast<int>(pieces(d.N, kTileRows)),
+                                  {.grid_x = static_cast<int>(pieces(d.N, kXentRows)),
                                    .grid_y = models.count,
-                                   .shared_bytes = forward_tile_bytes(few ? 1 : 4)},
+                                   .shared_bytes = xent_forward_bytes(few ? 1 : 4)},
                                   {d, nll.as<float>(), logz.as<float>(), models});
   put_loss<WeightedNll>(
       ctx,
@@ -128,10 +128,10 @@ void linear_xent_vjp(const Context& ctx,
   if (dx.wanted()) {
     launch_tiles<LinearXentDx>(ctx,
                                few,
-                               {.grid_x = static_cast<int>(pieces(d.N, kTileRows)),
+                               {.grid_x = static_cast<int>(pieces(d.N, kXentRows)),
                                 .grid_y = models.count,
-                                .grid_z = static_cast<int>(pieces(d.D, kTileWidth)),
-                                .shared_bytes = all_tile_bytes(few ? 1 : 4)},
+                                .grid_z = static_cast<int>(pieces(d.D, kXentWidth)),
+                                .shared_bytes = xent_vjp_bytes(few ? 1 : 4)},
                                {d, slopes, dx.t.as<float>(), dx.adds(), models});
   }
   if (dw.wanted() || dbias.wanted()) {

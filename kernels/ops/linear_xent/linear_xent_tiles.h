@@ -5,29 +5,29 @@
 
 namespace sv::ops {
 
-inline constexpr int kTileThreads = 256;  // 16 x 16: ty a group of rows, tx a group of classes
-inline constexpr int kTileRows = 64;
-inline constexpr int kTileDepth = 16;   // of k at a time
-inline constexpr int kTileWidth = 128;  // columns of dx and dw at a time
+inline constexpr int kXentThreads = 256;  // 16 x 16: ty a group of rows, tx a group of classes
+inline constexpr int kXentRows = 64;
+inline constexpr int kXentDepth = 16;   // of k at a time
+inline constexpr int kXentWidth = 128;  // columns of dx and dw at a time
 // Rows of the tiles in shared memory, padded so that columns spread over the banks and 16 bytes
 // stay aligned.
-inline constexpr int kSlopeStride = kTileRows + 4;
-inline constexpr int kWideStride = kTileWidth + 4;
+inline constexpr int kXentSlopeStride = kXentRows + 4;
+inline constexpr int kXentWideStride = kXentWidth + 4;
 
 /// Bytes of shared memory: x and w tiles, then slopes, then 16 wide rows. Forward: the tiles, then
 /// targets and their logits.
-constexpr int logit_tile_bytes(int J) {
-  return kTileDepth * (kSlopeStride + 16 * J + 4) * 4;
+constexpr int xent_tile_bytes(int J) {
+  return kXentDepth * (kXentSlopeStride + 16 * J + 4) * 4;
 }
-constexpr int slope_bytes(int J) {  // (class, row) or (row, class), whichever is larger
-  const int by_class = 16 * J * kSlopeStride, by_row = kTileRows * (16 * J + 4);
+constexpr int xent_slope_bytes(int J) {  // (class, row) or (row, class), whichever is larger
+  const int by_class = 16 * J * kXentSlopeStride, by_row = kXentRows * (16 * J + 4);
   return 4 * (by_class > by_row ? by_class : by_row);
 }
-constexpr int forward_tile_bytes(int J) {
-  return logit_tile_bytes(J) + 2 * kTileRows * 4;
+constexpr int xent_forward_bytes(int J) {
+  return xent_tile_bytes(J) + 2 * kXentRows * 4;
 }
-constexpr int all_tile_bytes(int J) {
-  return logit_tile_bytes(J) + slope_bytes(J) + 16 * kWideStride * 4;
+constexpr int xent_vjp_bytes(int J) {
+  return xent_tile_bytes(J) + xent_slope_bytes(J) + 16 * kXentWideStride * 4;
 }
 
 struct LinearXentData {
@@ -40,7 +40,7 @@ struct LinearXentData {
 
 /// Sum over the 16 lanes that share a row of logits; each has it.
 template <class C>
-SV_DEVICE float row_lanes_sum(C& ctx, float x) {
+SV_DEVICE float xent_row_sum(C& ctx, float x) {
   for (int by = 8; by > 0; by /= 2) {
     x = x + ctx.shfl_xor(x, by);
   }
@@ -69,10 +69,10 @@ class LogitTiles {
         z[i][j] = 0.0f;
       }
     }
-    for (int64_t k = 0; k < data_.D; k += kTileDepth) {
+    for (int64_t k = 0; k < data_.D; k += kXentDepth) {
       ctx_.barrier();  // the tiles are free
       load_deep(
-          data_.x + model_ * data_.N * data_.D, first, data_.N, k, kTileRows, 0, kSlopeStride);
+          data_.x + model_ * data_.N * data_.D, first, data_.N, k, kXentRows, 0, kXentSlopeStride);
       load_deep(data_.w + model_ * data_.V * data_.D, v, data_.V, k, 16 * J, kWAt, kWStride);
       ctx_.barrier();
       add_products(z);
@@ -87,20 +87,20 @@ class LogitTiles {
   }
 
   SV_DEVICE auto slopes() const {
-    return ctx_.template shared<float>(logit_tile_bytes(J), slope_bytes(J) / 4);
+    return ctx_.template shared<float>(xent_tile_bytes(J), xent_slope_bytes(J) / 4);
   }
   SV_DEVICE auto slopes4() const {
-    return ctx_.template shared<simt::Float4>(logit_tile_bytes(J), slope_bytes(J) / 16);
+    return ctx_.template shared<simt::Float4>(xent_tile_bytes(J), xent_slope_bytes(J) / 16);
   }
 
   /// Takes 16 rows from `first` of a matrix (rows, D), columns from k, between two barriers: the
   /// slopes of all threads are there when it returns.
   SV_DEVICE void load_wide(const float* matrix, int64_t first, int64_t rows, int64_t k) const {
-    auto wide = ctx_.template shared<float>(kWideAt, 16 * kWideStride);
+    auto wide = ctx_.template shared<float>(kWideAt, 16 * kXentWideStride);
     ctx_.barrier();
-    for (int e = ctx_.thread(); e < 16 * kTileWidth; e += kTileThreads) {
-      const int64_t r = first + e / kTileWidth, c = k + e % kTileWidth;
-      wide[e / kTileWidth * kWideStride + e % kTileWidth] =
+    for (int e = ctx_.thread(); e < 16 * kXentWidth; e += kXentThreads) {
+      const int64_t r = first + e / kXentWidth, c = k + e % kXentWidth;
+      wide[e / kXentWidth * kXentWideStride + e % kXentWidth] =
           r < rows && c < data_.D ? matrix[r * data_.D + c] : 0.0f;
     }
     ctx_.barrier();
@@ -108,9 +108,9 @@ class LogitTiles {
   /// sum[i] += g[i] * row r of the wide tile, columns 4 tx to 4 tx + 3 of each 64.
   template <int I>
   SV_DEVICE void multiply(int r, const float (&g)[I], float (&sum)[I][8]) const {
-    auto wide = ctx_.template shared<simt::Float4>(kWideAt, 16 * kWideStride / 4);
+    auto wide = ctx_.template shared<simt::Float4>(kWideAt, 16 * kXentWideStride / 4);
     for (int half = 0; half < 2; ++half) {
-      const simt::Float4 x = wide[r * (kWideStride / 4) + 16 * half + tx()];
+      const simt::Float4 x = wide[r * (kXentWideStride / 4) + 16 * half + tx()];
       for (int i = 0; i < I; ++i) {
         for (int e = 0; e < 4; ++e) {
           sum[i][4 * half + e] = ctx_.fma(g[i], x.at[e], sum[i][4 * half + e]);
@@ -129,9 +129,9 @@ class LogitTiles {
   }
 
  private:
-  static constexpr int kWAt = kTileDepth * kSlopeStride * 4;  // bytes
+  static constexpr int kWAt = kXentDepth * kXentSlopeStride * 4;  // bytes
   static constexpr int kWStride = 16 * J + 4;
-  static constexpr int kWideAt = logit_tile_bytes(J) + slope_bytes(J);
+  static constexpr int kWideAt = xent_tile_bytes(J) + xent_slope_bytes(J);
 
   /// `count` rows from `first` of a matrix (rows, D), k to k + 15, as (k, row) at `byte`.
   SV_DEVICE void load_deep(const float* matrix,
@@ -141,21 +141,21 @@ class LogitTiles {
                            int count,
                            int byte,
                            int stride) const {
-    auto tile = ctx_.template shared<float>(byte, kTileDepth * stride);
+    auto tile = ctx_.template shared<float>(byte, kXentDepth * stride);
     SV_UNROLL(1)
-    for (int e = ctx_.thread(); e < count * kTileDepth; e += kTileThreads) {
-      const int64_t r = first + e / kTileDepth, c = k + e % kTileDepth;
-      tile[e % kTileDepth * stride + e / kTileDepth] =
+    for (int e = ctx_.thread(); e < count * kXentDepth; e += kXentThreads) {
+      const int64_t r = first + e / kXentDepth, c = k + e % kXentDepth;
+      tile[e % kXentDepth * stride + e / kXentDepth] =
           r < rows && c < data_.D ? matrix[r * data_.D + c] : 0.0f;
     }
   }
   SV_DEVICE void add_products(float (&z)[4][J]) const {
-    auto x = ctx_.template shared<simt::Float4>(0, kTileDepth * kSlopeStride / 4);
-    auto w = ctx_.template shared<float>(kWAt, kTileDepth * kWStride);
-    auto w4 = ctx_.template shared<simt::Float4>(kWAt, kTileDepth * kWStride / 4);
+    auto x = ctx_.template shared<simt::Float4>(0, kXentDepth * kXentSlopeStride / 4);
+    auto w = ctx_.template shared<float>(kWAt, kXentDepth * kWStride);
+    auto w4 = ctx_.template shared<simt::Float4>(kWAt, kXentDepth * kWStride / 4);
     SV_UNROLL(4)
-    for (int k = 0; k < kTileDepth; ++k) {
-      const simt::Float4 rows = x[k * (kSlopeStride / 4) + ty()];
+    for (int k = 0; k < kXentDepth; ++k) {
+      const simt::Float4 rows = x[k * (kXentSlopeStride / 4) + ty()];
       simt::Float4 columns;
       if constexpr (J == 4) {
         columns = w4[k * (kWStride / 4) + tx()];
