@@ -6,8 +6,8 @@
 
 #include "core/check.h"
 #include "kernel_states_values.h"
-#include "kernels/ops/all_cases.h"
 #include "simt/device_ops.h"
+#include "simt/device_shapes.h"
 
 namespace sv::gpu {
 
@@ -16,17 +16,12 @@ namespace {
 using cases::Case;
 
 std::vector<Case> cases_of(const std::string& op, bool tiny) {
-  for (const cases::OpCases& entry : cases::all_cases()) {
-    if (entry.op == op) {
-      std::vector<Case> list = entry.make();
-      if (tiny) {
-        const auto smallest = std::ranges::min_element(list, {}, &Case::bytes);
-        list = {*smallest};
-      }
-      return list;
-    }
+  std::vector<Case> list = cases::device_cases(op);
+  if (tiny) {
+    const auto smallest = std::ranges::min_element(list, {}, &Case::bytes);
+    list = {*smallest};
   }
-  fail("no op called ", op, " has cases");
+  return list;
 }
 
 class Check {
