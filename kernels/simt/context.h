@@ -47,6 +47,7 @@
 // **Numbers.** float fma(a, b, c) rounds once on both sides; a * b + c rounds twice on both sides
 // (--fmad=false, -ffp-contract=off). Division and std::sqrt round correctly on both. Elementary
 // functions come from kernels/math/point.h. float to_tf32(float): nearest, ties away from zero.
+// uint32_t to_bf16(float low, float high): two bf16 in a word, nearest, ties to even.
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -170,6 +170,11 @@ class CudaContext {
     asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
     return __uint_as_float(bits);
   }
+  SV_DEVICE uint32_t to_bf16(float low, float high) {
+    uint32_t bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
+  }
 
  private:
   static constexpr uint32_t kAll = 0xffffffffu;

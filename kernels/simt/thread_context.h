@@ -167,11 +167,17 @@ class ThreadContext {
     }
     return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
   }
+  uint32_t to_bf16(float low, float high) { return bf16_bits(low) | bf16_bits(high) << 16; }
 
  private:
   template <class T>
   static constexpr bool kWordInteger = std::is_same_v<T, int> || std::is_same_v<T, unsigned>;
 
+  /// Nearest, ties to even; NaN is the instruction's.
+  static uint32_t bf16_bits(float x) {
+    const uint32_t bits = std::bit_cast<uint32_t>(x);
+    return std::isnan(x) ? 0x7fffu : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  }
   /// The old value of a word; a new one that differs is news to those who wait.
   template <class T>
   T changed(T old, T now) {

@@ -333,7 +333,7 @@ struct FusedDq {
         for (int j = 0; j < 4; ++j) {
           simt::Float4 x = ds[j * tiles.ds.groups];
           for (int i = 0; i < 4; ++i) {
-            x.at[i] = sees(i, j) ? of.gradient(4 * patch.row + i, x.at[i], dp[i][j]) : 0.0f;
+            x.at[i] = of.gradient(4 * patch.row + i, x.at[i], dp[i][j]);
           }
           ds[j * tiles.ds.groups] = x;
         }
@@ -378,11 +378,12 @@ struct FusedDkv {
     load_head_columns(ctx, tiles.k, {a.k + k_at, k_apart, keys, d.K, a.vector});
     load_head_columns(ctx, tiles.v, {a.v + k_at, k_apart, keys, d.K, a.vector});
     const Patch out = patch_by_rows(ctx, keys, d.K);
-    const HeadTarget to_dk{a.dk + (a.dk ? k_at : 0), k_apart, a.dk ? keys : 0, d.K, a.vector};
-    const HeadTarget to_dv{a.dv + (a.dv ? k_at : 0), k_apart, a.dv ? keys : 0, d.K, a.vector};
+    const auto target = [&](float* to) {
+      return HeadTarget{to + (to ? k_at : 0), k_apart, to ? keys : 0, d.K, a.vector};
+    };
     PatchSum dk, dv;
-    start_patch(dk, to_dk, out, a.adds_dk);
-    start_patch(dv, to_dv, out, a.adds_dv);
+    start_patch(dk, target(a.dk), out, a.adds_dk);
+    start_patch(dv, target(a.dv), out, a.adds_dv);
     const int each = d.H / d.G;
     for (int h = at.h * each; h < (at.h + 1) * each; ++h) {
       for (int t0 = 0; t0 < d.T; t0 += d.tile_T) {
@@ -392,10 +393,14 @@ struct FusedDkv {
         }
         const int64_t q_at = d.q_at(at.mb, h, t0), q_apart = int64_t{d.H} * d.K;
         ctx.barrier();
-        load_head_columns(ctx, tiles.q, {a.q + q_at, q_apart, rows, d.K, a.vector});
-        load_head_columns(ctx, tiles.dout, {a.dout + q_at, q_apart, rows, d.K, a.vector});
-        load_head_rows(ctx, tiles.q_rows, {a.q + q_at, q_apart, rows, d.K, a.vector});
-        load_head_rows(ctx, tiles.dout_rows, {a.dout + q_at, q_apart, rows, d.K, a.vector});
+#if defined(__CUDACC__)
+#pragma unroll 1
+#endif
+        for (int i = 0; i < 2; ++i) {  // a loop: one set of addresses in registers, not four
+          const HeadSource x{(i ? a.dout : a.q) + q_at, q_apart, rows, d.K, a.vector};
+          load_head_columns(ctx, i ? tiles.dout : tiles.q, x);
+          load_head_rows(ctx, i ? tiles.dout_rows : tiles.q_rows, x);
+        }
         ctx.barrier();
         pattern(ctx, tiles, visible, a.rows_of(ctx, at.mb, at.b, h, t0), d, t0, rows, s0);
         ctx.barrier();
@@ -405,8 +410,8 @@ struct FusedDkv {
         }
       }
     }
-    put_patch(dk, to_dk, out);
-    put_patch(dv, to_dv, out);
+    put_patch(dk, target(a.dk), out);
+    put_patch(dv, target(a.dv), out);
   }
 
  private:
@@ -444,7 +449,7 @@ struct FusedDkv {
     for (int i = 0; i < 4; ++i) {
       simt::Float4 x = p_tile[i * tiles.p.groups];
       for (int j = 0; j < 4; ++j) {
-        x.at[j] = sees(i, j) ? of.gradient(4 * patch.row + i, x.at[j], dp[i][j]) : 0.0f;
+        x.at[j] = of.gradient(4 * patch.row + i, x.at[j], dp[i][j]);
       }
       ds_tile[i * tiles.ds.groups] = x;
     }

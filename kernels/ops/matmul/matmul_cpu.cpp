@@ -3,6 +3,7 @@
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/write.h"
 #include "kernels/ops/matmul/matmul.h"
+#include "kernels/ops/matmul/matmul_device.h"
 
 namespace sv::ops {
 
@@ -30,6 +31,8 @@ Dims check(const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& y
   const bool narrow = w.dtype == DType::bf16 && x.dtype == DType::f32;
   SV_CHECK((w.dtype == x.dtype || narrow) && y.dtype == x.dtype, "x, w and y differ in dtype");
   const int64_t N = M * K == 0 ? 0 : x.numel() / (M * K);
+  SV_CHECK(ctx.device || ctx.precision == Precision::f32,
+           "matmul on the CPU computes in f32: tf32 and bf16 products need a device");
   const int live = ctx.model_count(x);
   const double flops = 2.0 * live * static_cast<double>(N * K * O);
   return {M, N, K, O, live, flops < kSerialFlops ? 1 : ctx.threads};
@@ -161,6 +164,7 @@ int64_t panel_elements_dx(DType dtype, int64_t O, int64_t K) {
 }
 
 void pack_panels(const Context& ctx, const Tensor& w, const Panels& out) {
+  SV_CHECK(!ctx.device, "panels are the CPU's: products on a device read w as it is");
   SV_CHECK_EQ(w.shape.rank(), 3, "panels are of w (M, O, K), got ", w.shape);
   const int64_t M = w.dim(0), O = w.dim(1), K = w.dim(2);
   expect_shape(out.y.shape, {M, panel_elements_y(out.y.dtype, O, K)}, "y panels");
@@ -182,6 +186,11 @@ void matmul(const Context& ctx,
   const Dims d = check(ctx, x, w, y);
   if (bias) {
     expect_shape(bias.shape, {d.M, d.O}, "bias");
+  }
+  if (ctx.device) {
+    SV_CHECK(!panels.y, "products on a device take no panels");
+    device::matmul(ctx, x, w, bias, y);
+    return;
   }
   with_float(x.dtype, [&]<class T>() {
     const T* add = bias ? bias.as<T>() : nullptr;
@@ -207,6 +216,11 @@ void matmul_vjp(const Context& ctx,
   }
   if (dbias.wanted()) {
     expect_shape(dbias.t.shape, {d.M, d.O}, "dbias");
+  }
+  if (ctx.device) {
+    SV_CHECK(!panels.dx, "products on a device take no panels");
+    device::matmul_vjp(ctx, x, w, dy, dx, dw, dbias);
+    return;
   }
   with_float(x.dtype, [&]<class T>() {
     if (dx.wanted()) {
