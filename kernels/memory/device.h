@@ -45,6 +45,11 @@ class Device {
   virtual void synchronise() = 0;
 };
 
+/// For messages; null is the CPU.
+inline std::string device_name(const Device* device) {
+  return device ? device->name() : "the CPU";
+}
+
 /// Launches kernel K (kernels/simt/context.h) with its arguments, by name through the device's
 /// table.
 template <class K>

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/memory/copy.h"
 #include "kernels/ops/adamw/adamw.h"
 #include "kernels/ops/reduce/reduce.h"
 
@@ -22,17 +23,23 @@ double OptimiserSettings::lr_at(int64_t step) const {
 }
 
 Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
-    : params_(params), settings_(settings), squares_({params.models()}, DType::f64) {
+    : params_(params),
+      settings_(settings),
+      squares_(
+          {static_cast<int64_t>(params.size()), params.models()}, DType::f64, params.device()) {
   const auto models = static_cast<size_t>(params.models());
   grad_norm_.assign(models, 0);
   lr_.assign(models, 0);
   scale_.assign(models, 1);
+  Device* const device = params.device();
+  Context ctx;
+  ctx.device = device;
   for (const Param& p : params) {
     const Tensor& value = p.value;
-    Moments m{Buffer(value.shape, value.dtype), Buffer(value.shape, value.dtype), {}};
+    Moments m{{value.shape, value.dtype, device}, {value.shape, value.dtype, device}, {}};
     if (settings.ema > 0) {
-      m.average = Buffer(value.shape, value.dtype);
-      std::memcpy(m.average.tensor().data, value.data, value.bytes());
+      m.average = Buffer(value.shape, value.dtype, device);
+      copy_tensor(ctx, m.average, value);
     }
     moments_.push_back(std::move(m));
   }
@@ -40,12 +47,17 @@ Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
 
 void Optimiser::measure(const Context& ctx) {
   std::fill(grad_norm_.begin(), grad_norm_.end(), 0.0);
-  const Tensor& squares = squares_;
-  for (const Param& p : params_) {
-    ops::sum_squares(ctx, p.grad, squares);
-    for (int i = 0; i < ctx.model_count(squares); ++i) {
+  const auto models = static_cast<int64_t>(grad_norm_.size());
+  for (size_t i = 0; i < params_.size(); ++i) {
+    const Tensor row = squares_.tensor().slice(static_cast<int64_t>(i), 1);
+    ops::sum_squares(ctx, params_[static_cast<ParamId>(i)].grad, row.reshape({models}));
+  }
+  const Tensor squares = to_host(ctx, squares_);
+  const int live = ctx.models.empty() ? static_cast<int>(models) : ctx.model_count(squares);
+  for (int64_t at = 0; at < squares.numel(); at += models) {
+    for (int i = 0; i < live; ++i) {
       const auto m = static_cast<size_t>(ctx.model(i));
-      grad_norm_[m] += squares.as<double>()[m];
+      grad_norm_[m] += squares.as<double>()[at + static_cast<int64_t>(m)];
     }
   }
   for (double& n : grad_norm_) {

@@ -1,5 +1,6 @@
 // Optimiser: AdamW with per-model gradient clipping, warm-up, linear decay and an optional weight
-// average. It trains any Params: a reasoner, a probe, a lens, a small MLP.
+// average. It trains any Params: a reasoner, a probe, a lens, a small MLP. Its state lives where
+// they do.
 #pragma once
 #include <vector>
 
@@ -50,7 +51,7 @@ class Optimiser {
   Params& params_;
   OptimiserSettings settings_;
   std::vector<Moments> moments_;
-  Buffer squares_;                 // f64 (M)
+  Buffer squares_;                 // f64 (parameters, M)
   std::vector<double> grad_norm_;  // (M)
   std::vector<double> lr_;         // (M)
   std::vector<double> scale_;      // (M)
