@@ -3,16 +3,20 @@
 #include "kernels/ops/activate/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
+#include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
 #include "kernels/ops/embed/cases.h"
+#include "kernels/ops/halt/cases.h"
 #include "kernels/ops/layernorm/cases.h"
+#include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
 #include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
+#include "kernels/ops/sample/cases.h"
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
@@ -25,16 +29,20 @@ std::vector<OpCases> all_cases() {
       {"adamw", adamw_cases},
       {"attention_mix", attention_mix_cases},
       {"attention_pattern", attention_pattern_cases},
+      {"compact", compact_cases},
       {"concat", concat_cases},
       {"elementwise", elementwise_cases},
       {"embed", embed_cases},
+      {"halt", halt_cases},
       {"layernorm", layernorm_cases},
+      {"linear_xent", linear_xent_cases},
       {"matmul", matmul_cases},
       {"readout_stats", readout_stats_cases},
       {"reduce", reduce_cases},
       {"rmsnorm", rmsnorm_cases},
       {"rope", rope_cases},
       {"rows", rows_cases},
+      {"sample", sample_cases},
       {"sigmoid_xent", sigmoid_xent_cases},
       {"silu_gate", silu_gate_cases},
       {"softmax_xent", softmax_xent_cases},

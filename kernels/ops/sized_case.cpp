@@ -7,16 +7,20 @@
 #include "kernels/ops/activate/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
+#include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
 #include "kernels/ops/embed/cases.h"
+#include "kernels/ops/halt/cases.h"
 #include "kernels/ops/layernorm/cases.h"
+#include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
 #include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
+#include "kernels/ops/sample/cases.h"
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
@@ -98,6 +102,12 @@ constexpr Entry kOps[] = {
      "softmax of scores of queries and keys (M, B, T, d), bidirectional",
      "M B T d heads",
      [](Name n, Dims d) { return pattern_case(n, attention_dims(d)); }},
+    {"compact",
+     "list of live rows, half of the rows of (M, B, T, d) out and back",
+     "M B T d",
+     [](Name n, Dims d) {
+       return compact_case(n, {d.M, d.B, d.T, d.d}, (d.B + 1) / 2);
+     }},
     {"concat",
      "two of (M, B*T, d) side by side",
      "M B T d",
@@ -112,10 +122,22 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return embed_case(n, {1, d.B, d.T}, d.M, d.B, d.T, d.vocab, d.d);
      }},
+    {"halt",
+     "score of the mean over positions of (M, B, T, d) against a threshold",
+     "M B T d",
+     [](Name n, Dims d) {
+       return halt_case(n, {d.M, d.B, d.T, d.d}, 0, true);
+     }},
     {"layernorm",
      "of (M, B*T, d), with gain and bias",
      "M B T d",
      [](Name n, Dims d) { return layernorm_case(n, d.M, d.B * d.T, d.d, false); }},
+    {"linear_xent",
+     "loss of (M, B, T, d) times weights (M, vocab, d)",
+     "M B T d vocab",
+     [](Name n, Dims d) {
+       return linear_xent_case(n, {{d.M, d.B, d.T, d.vocab, 1, 1, 0.2}, d.d, true});
+     }},
     {"matmul",
      "(M, B*T, d) times weights (M, out, d)",
      "M B T d out",
@@ -149,6 +171,12 @@ constexpr Entry kOps[] = {
      "M B T d",
      [](Name n, Dims d) {
        return rows_case(n, {d.M, d.B, d.T, d.d}, (d.B + 1) / 2, d.M, true, Kind::real);
+     }},
+    {"sample",
+     "one draw per row of logits (M, B, T, vocab)",
+     "M B T vocab",
+     [](Name n, Dims d) {
+       return sample_case(n, {d.M, d.B, d.T, d.vocab}, 1, 0);
      }},
     {"sigmoid_xent",
      "loss of logits (M, B)",

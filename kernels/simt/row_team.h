@@ -77,25 +77,23 @@ class RowTeam {
       row[i + k] = v.at[k];
     }
   }
-  /// Sum over the team; every thread has it. All threads of the block call it.
-  SV_DEVICE float sum(float x) const {
+  /// The team's values joined by a fixed tree; every thread has the result. All threads of the
+  /// block call it. `join` must not care about the order of its arguments.
+  template <class T, class F>
+  SV_DEVICE T reduce(T x, T neutral, F&& join) const {
     if (shape_.wide) {
-      return block_sum(ctx_, x, 0);
+      return block_reduce(ctx_, x, neutral, 0, join);
     }
     for (int by = shape_.lanes / 2; by > 0; by /= 2) {
-      x = x + ctx_.shfl_xor(x, by);
+      x = join(x, ctx_.shfl_xor(x, by));
     }
     return x;
   }
+  SV_DEVICE float sum(float x) const {
+    return reduce(x, 0.0f, [](float a, float b) { return a + b; });
+  }
   SV_DEVICE float max(float x) const {
-    if (shape_.wide) {
-      return block_max(ctx_, x, 0);
-    }
-    for (int by = shape_.lanes / 2; by > 0; by /= 2) {
-      const float other = ctx_.shfl_xor(x, by);
-      x = x > other || x != x ? x : other;
-    }
-    return x;
+    return reduce(x, -INFINITY, [](float a, float b) { return a > b || a != a ? a : b; });
   }
 
  private:

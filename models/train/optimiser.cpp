@@ -4,8 +4,6 @@
 #include <cmath>
 
 #include "kernels/memory/copy.h"
-#include "kernels/ops/adamw/adamw.h"
-#include "kernels/ops/reduce/reduce.h"
 
 namespace sv {
 
@@ -25,8 +23,7 @@ double OptimiserSettings::lr_at(int64_t step) const {
 Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
     : params_(params),
       settings_(settings),
-      squares_(
-          {static_cast<int64_t>(params.size()), params.models()}, DType::f64, params.device()) {
+      squares_({params.models()}, DType::f64, params.device()) {
   const auto models = static_cast<size_t>(params.models());
   grad_norm_.assign(models, 0);
   lr_.assign(models, 0);
@@ -47,21 +44,15 @@ Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
 
 void Optimiser::measure(const Context& ctx) {
   std::fill(grad_norm_.begin(), grad_norm_.end(), 0.0);
-  const auto models = static_cast<int64_t>(grad_norm_.size());
-  for (size_t i = 0; i < params_.size(); ++i) {
-    const Tensor row = squares_.tensor().slice(static_cast<int64_t>(i), 1);
-    ops::sum_squares(ctx, params_[static_cast<ParamId>(i)].grad, row.reshape({models}));
+  grads_.clear();
+  for (const Param& p : params_) {
+    grads_.push_back(p.grad);
   }
+  ops::grad_squares(ctx, grads_, squares_);
   const Tensor squares = to_host(ctx, squares_);
-  const int live = ctx.models.empty() ? static_cast<int>(models) : ctx.model_count(squares);
-  for (int64_t at = 0; at < squares.numel(); at += models) {
-    for (int i = 0; i < live; ++i) {
-      const auto m = static_cast<size_t>(ctx.model(i));
-      grad_norm_[m] += squares.as<double>()[at + static_cast<int64_t>(m)];
-    }
-  }
-  for (double& n : grad_norm_) {
-    n = std::sqrt(n);
+  for (int i = 0; i < ctx.model_count(squares); ++i) {
+    const auto m = static_cast<size_t>(ctx.model(i));
+    grad_norm_[m] = std::sqrt(squares.as<double>()[m]);
   }
 }
 
@@ -79,11 +70,14 @@ void Optimiser::step(const Context& ctx, int64_t step) {
   s.eps = settings_.eps;
   s.step = step + 1;
   s.ema_decay = settings_.ema;
+  updated_.clear();
   for (size_t i = 0; i < moments_.size(); ++i) {
-    Param& p = params_[static_cast<ParamId>(i)];
-    s.weight_decay = p.decay ? settings_.weight_decay : 0;
-    ops::adamw(ctx, p.value, p.grad, moments_[i].first, moments_[i].second, moments_[i].average, s);
+    const Param& p = params_[static_cast<ParamId>(i)];
+    const Moments& m = moments_[i];
+    const double decay = p.decay ? settings_.weight_decay : 0;
+    updated_.push_back({p.value, p.grad, m.first, m.second, m.average, decay});
   }
+  ops::adamw(ctx, updated_, s);
 }
 
 void Optimiser::swap_average() {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/memory/context.h"
+#include "kernels/ops/adamw/adamw.h"
 #include "models/params.h"
 
 namespace sv {
@@ -51,10 +52,13 @@ class Optimiser {
   Params& params_;
   OptimiserSettings settings_;
   std::vector<Moments> moments_;
-  Buffer squares_;                 // f64 (parameters, M)
+  Buffer squares_;                 // f64 (M)
   std::vector<double> grad_norm_;  // (M)
   std::vector<double> lr_;         // (M)
   std::vector<double> scale_;      // (M)
+  // Lists for the ops, kept so that a step allocates nothing.
+  std::vector<Tensor> grads_;
+  std::vector<ops::AdamWTensors> updated_;
 };
 
 }  // namespace sv

@@ -15,13 +15,21 @@ struct DeviceOp {
 inline const std::vector<DeviceOp>& device_ops() {
   static const std::vector<DeviceOp> kOps = {
       {"activate"},
+      {"adamw"},
+      {"compact"},
       {"concat"},
       {"elementwise"},
+      {"halt"},
       {"layernorm"},
+      {"linear_xent"},
+      {"readout_stats"},
       {"reduce"},
       {"rmsnorm"},
       {"rows"},
+      {"sample"},
+      {"sigmoid_xent"},
       {"silu_gate"},
+      {"softmax_xent"},
   };
   return kOps;
 }

@@ -1,13 +1,18 @@
 // Shapes beyond those of the ops' cases, that only device kernels care about: rows of one warp and
 // of a whole block, with and without 16 bytes at once, more rows than one partial sum has.
 #pragma once
+#include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/all_cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/layernorm/cases.h"
+#include "kernels/ops/linear_xent/cases.h"
+#include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
 #include "kernels/ops/rows/cases.h"
+#include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
+#include "kernels/ops/softmax_xent/cases.h"
 
 namespace sv::cases {
 
@@ -38,6 +43,27 @@ inline std::vector<Case> device_shapes(const std::string& op) {
   if (op == "rows") {
     return {rows_case("gather M2 D1100", {2, 7, 1100}, 5, 2, true, Kind::real),
             rows_case("scatter M2 D1100", {2, 7, 1100}, 5, 1, false, Kind::i32)};
+  }
+  if (op == "adamw") {
+    return {adamw_views_case("M1 of 70 parameters", 70, 3)};
+  }
+  if (op == "linear_xent") {
+    return {linear_xent_case("M2 B2 T3 V20 D150", {{2, 2, 3, 20, 1, 1, 0.1}, 150, true})};
+  }
+  if (op == "softmax_xent") {
+    return {softmax_xent_case("M2 B3 T3 V4", {2, 3, 3, 4, 2, 1, 2}),
+            softmax_xent_case("M2 B3 T3 V48", {2, 3, 3, 48, 1, 2, 2}),
+            softmax_xent_case("M2 B1 T3 V1030", {2, 1, 3, 1030, 1, 2, 2}),
+            softmax_xent_case("M2 B300 T56 V1 two blocks of a loss", {2, 300, 56, 1, 1, 1, 1})};
+  }
+  if (op == "sigmoid_xent") {
+    return {sigmoid_xent_case("M2 B16500 two blocks of a loss", 2, 16500, 1, 1)};
+  }
+  if (op == "readout_stats") {
+    return {readout_case("M2 B2 T5 V1", {2, 2, 5, 1}, 1),
+            readout_case("M2 B2 T5 V13", {2, 2, 5, 13}, 2),
+            readout_case("M2 B1 T3 V64", {2, 1, 3, 64}, 2),
+            readout_case("M2 B1 T3 V1030", {2, 1, 3, 1030}, 3)};
   }
   return {};
 }

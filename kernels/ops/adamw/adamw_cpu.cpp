@@ -2,51 +2,48 @@
 
 #include "kernels/cpu/split.h"
 #include "kernels/ops/adamw/adamw.h"
+#include "kernels/ops/adamw/adamw_device.h"
+#include "kernels/ops/adamw/adamw_scalars.h"
 #include "kernels/ops/arguments.h"
+#include "kernels/ops/reduce/reduce.h"
 
 namespace sv::ops {
 
 namespace {
 
-/// x^n by squaring: the same bits wherever it runs, which std::pow does not promise.
-double power(double x, int64_t n) {
-  double result = 1;
-  for (; n > 0; n /= 2, x *= x) {
-    result = n % 2 == 1 ? result * x : result;
+void check(const AdamWTensors& t) {
+  const Shape& shape = t.param.shape;
+  expect_shape(t.grad.shape, shape, "grad");
+  expect_shape(t.m.shape, shape, "m");
+  expect_shape(t.v.shape, shape, "v");
+  if (t.ema) {
+    expect_shape(t.ema.shape, shape, "ema");
   }
-  return result;
 }
 
-/// The scalars of one model's update, rounded to the dtype.
-template <class T>
-struct Scalars {
-  T keep;                    // 1 - lr weight_decay
-  T grad_scale;              //
-  T beta1, rest1;            // beta1, 1 - beta1
-  T beta2, rest2;            // beta2, 1 - beta2
-  T rate;                    // lr / (1 - beta1^step)
-  T root;                    // 1 / sqrt(1 - beta2^step)
-  T eps, decay, decay_rest;  // ema_decay, 1 - ema_decay
-};
-
-template <class T>
-Scalars<T> scalars(const AdamWStep& s, int m) {
-  const double correction1 = 1 - power(s.beta1, s.step), correction2 = 1 - power(s.beta2, s.step);
-  return {static_cast<T>(1 - s.lr[m] * s.weight_decay),
-          static_cast<T>(s.grad_scale ? s.grad_scale[m] : 1.0),
-          static_cast<T>(s.beta1),
-          static_cast<T>(1 - s.beta1),
-          static_cast<T>(s.beta2),
-          static_cast<T>(1 - s.beta2),
-          static_cast<T>(s.lr[m] / correction1),
-          static_cast<T>(1 / std::sqrt(correction2)),
-          static_cast<T>(s.eps),
-          static_cast<T>(s.ema_decay),
-          static_cast<T>(1 - s.ema_decay)};
+void check(const AdamWStep& s, int64_t M) {
+  SV_CHECK(s.lr != nullptr && s.step >= 1,
+           "adamw needs a learning rate per model and a step from 1, got step ",
+           s.step);
+  if (s.clip > 0) {
+    SV_CHECK(s.grad_scale == nullptr, "adamw clips by grad_scale or by squares, not by both");
+    expect_shape(s.squares.shape, {M}, "squares");
+  }
 }
 
 template <class T>
-void update(const Scalars<T>& s,
+AdamWRates<T> rates(const AdamWStep& s, double weight_decay, int m) {
+  const double scale = s.clip > 0     ? clip_scale(s.squares.as<double>()[m], s.clip)
+                       : s.grad_scale ? s.grad_scale[m]
+                                      : 1.0;
+  return {static_cast<T>(1 - s.lr[m] * weight_decay),
+          static_cast<T>(scale),
+          static_cast<T>(s.lr[m] / (1 - adamw_power(s.beta1, s.step)))};
+}
+
+template <class T>
+void update(const AdamWConstants<T>& c,
+            const AdamWRates<T>& r,
             int64_t n,
             T* __restrict__ param,
             const T* __restrict__ grad,
@@ -54,22 +51,63 @@ void update(const Scalars<T>& s,
             T* __restrict__ v) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    const T g = s.grad_scale * grad[i];
-    m[i] = s.beta1 * m[i] + s.rest1 * g;
-    v[i] = s.beta2 * v[i] + s.rest2 * (g * g);
-    param[i] = s.keep * param[i] - s.rate * (m[i] / (std::sqrt(v[i]) * s.root + s.eps));
+    const AdamWElement<T> x = adamw_update<T>(c, r, {param[i], m[i], v[i]}, grad[i]);
+    m[i] = x.m;
+    v[i] = x.v;
+    param[i] = x.param;
   }
 }
 
 template <class T>
-void average(const Scalars<T>& s, int64_t n, const T* __restrict__ param, T* __restrict__ ema) {
+void average(const AdamWConstants<T>& c,
+             int64_t n,
+             const T* __restrict__ param,
+             T* __restrict__ ema) {
 #pragma omp simd
   for (int64_t i = 0; i < n; ++i) {
-    ema[i] = s.decay * ema[i] + s.decay_rest * param[i];
+    ema[i] = c.decay * ema[i] + c.decay_rest * param[i];
   }
 }
 
+void update_tensor(const Context& ctx, const AdamWTensors& t, const AdamWStep& s) {
+  const int64_t size = t.param.dim(0) == 0 ? 0 : t.param.numel() / t.param.dim(0);
+  with_float(t.param.dtype, [&]<class T>() {
+    T *p = t.param.as<T>(), *first = t.m.as<T>(), *second = t.v.as<T>();
+    T* averaged = data_or_null<T>(t.ema);
+    const T* g = t.grad.as<T>();
+    const auto c = adamw_constants<T>(s);
+    cpu::for_each_row_block(
+        ctx, ctx.model_count(t.param), size, 1, [=, &s, &t](int m, int64_t begin, int64_t end) {
+          const int64_t at = m * size + begin, n = end - begin;
+          update(c, rates<T>(s, t.weight_decay, m), n, p + at, g + at, first + at, second + at);
+          if (averaged) {
+            average(c, n, p + at, averaged + at);
+          }
+        });
+  });
+}
+
 }  // namespace
+
+void adamw(const Context& ctx, std::span<const AdamWTensors> list, const AdamWStep& s) {
+  for (const AdamWTensors& t : list) {
+    check(t);
+    check(s, t.param.dim(0));
+    SV_CHECK(t.param.dim(0) == list[0].param.dim(0),
+             "parameters of ",
+             list[0].param.dim(0),
+             " and of ",
+             t.param.dim(0),
+             " models in one update");
+  }
+  if (ctx.device) {
+    device::adamw(ctx, list, s);
+    return;
+  }
+  for (const AdamWTensors& t : list) {
+    update_tensor(ctx, t, s);
+  }
+}
 
 void adamw(const Context& ctx,
            const Tensor& param,
@@ -78,29 +116,32 @@ void adamw(const Context& ctx,
            const Tensor& v,
            const Tensor& ema,
            const AdamWStep& s) {
-  expect_shape(grad.shape, param.shape, "grad");
-  expect_shape(m.shape, param.shape, "m");
-  expect_shape(v.shape, param.shape, "v");
-  if (ema) {
-    expect_shape(ema.shape, param.shape, "ema");
+  const AdamWTensors one{param, grad, m, v, ema, s.weight_decay};
+  adamw(ctx, {&one, 1}, s);
+}
+
+void grad_squares(const Context& ctx, std::span<const Tensor> grads, const Tensor& squares) {
+  const int64_t M = squares.dim(0);
+  expect_shape(squares.shape, {M}, "squares");
+  for (const Tensor& g : grads) {
+    SV_CHECK(g.dim(0) == M, "a gradient of ", g.dim(0), " models, squares of ", M);
   }
-  SV_CHECK(s.lr != nullptr && s.step >= 1,
-           "adamw needs a learning rate per model and a step from 1, got step ",
-           s.step);
-  const int64_t size = param.dim(0) == 0 ? 0 : param.numel() / param.dim(0);
-  with_float(param.dtype, [&]<class T>() {
-    T *p = param.as<T>(), *first = m.as<T>(), *second = v.as<T>(), *averaged = data_or_null<T>(ema);
-    const T* g = grad.as<T>();
-    cpu::for_each_row_block(
-        ctx, ctx.model_count(param), size, 1, [=](int model, int64_t begin, int64_t end) {
-          const Scalars<T> scalar = scalars<T>(s, model);
-          const int64_t at = model * size + begin;
-          update(scalar, end - begin, p + at, g + at, first + at, second + at);
-          if (averaged) {
-            average(scalar, end - begin, p + at, averaged + at);
-          }
-        });
-  });
+  if (ctx.device) {
+    device::grad_squares(ctx, grads, squares);
+    return;
+  }
+  const ArenaScope scope(*ctx.arena);
+  const Tensor one = make_tensor(*ctx.arena, {M}, DType::f64);
+  auto* total = squares.as<double>();
+  for (int i = 0; i < ctx.model_count(squares); ++i) {
+    total[ctx.model(i)] = 0;
+  }
+  for (const Tensor& g : grads) {
+    sum_squares(ctx, g, one);
+    for (int i = 0; i < ctx.model_count(squares); ++i) {
+      total[ctx.model(i)] += one.as<double>()[ctx.model(i)];
+    }
+  }
 }
 
 }  // namespace sv::ops

@@ -2,6 +2,7 @@
 #include "kernels/math/row.h"
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
+#include "kernels/ops/readout_stats/readout_stats_device.h"
 
 namespace sv::ops {
 
@@ -51,6 +52,10 @@ T weighted_log(const T* e, const T* x, T most, int64_t V) {
 
 void argmax(const Context& ctx, const Tensor& logits, const Tensor& out) {
   check(logits, out);
+  if (ctx.device) {
+    device::argmax(ctx, logits, out);
+    return;
+  }
   const int64_t V = logits.dim(3);
   with_float(logits.dtype, [&]<class T>() {
     const T* x = logits.as<T>();
@@ -65,6 +70,10 @@ void argmax(const Context& ctx, const Tensor& logits, const Tensor& out) {
 
 void entropy(const Context& ctx, const Tensor& logits, const Tensor& out) {
   check(logits, out);
+  if (ctx.device) {
+    device::entropy(ctx, logits, out);
+    return;
+  }
   const int64_t V = logits.dim(3);
   with_float(logits.dtype, [&]<class T>() {
     const T* x = logits.as<T>();
@@ -84,6 +93,10 @@ void entropy(const Context& ctx, const Tensor& logits, const Tensor& out) {
 void kl(const Context& ctx, const Tensor& logits_p, const Tensor& logits_q, const Tensor& out) {
   check(logits_p, out);
   expect_shape(logits_q.shape, logits_p.shape, "logits_q");
+  if (ctx.device) {
+    device::kl(ctx, logits_p, logits_q, out);
+    return;
+  }
   const int64_t V = logits_p.dim(3);
   with_float(logits_p.dtype, [&]<class T>() {
     const T *p = logits_p.as<T>(), *q = logits_q.as<T>();

@@ -77,7 +77,7 @@ struct CopyRows {
     const int r = j < a.chosen.small ? a.chosen.rows[m * a.chosen.stride + j] : -1;
     float* x = a.x + (m * a.chosen.large + r) * a.words;
     float* y = a.y + (m * a.chosen.small + j) * a.words;
-    team.each_group(r < 0 ? 0 : a.words, [&](int64_t i, int count) {
+    team.each_group(r < 0 || r >= a.chosen.large ? 0 : a.words, [&](int64_t i, int count) {
       team.put(a.scatter ? x : y, i, count, team.load(a.scatter ? y : x, i, count), false);
     });
   }

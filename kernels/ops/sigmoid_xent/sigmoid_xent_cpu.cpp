@@ -3,6 +3,7 @@
 #include "kernels/math/point.h"
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/sigmoid_xent/sigmoid_xent.h"
+#include "kernels/ops/sigmoid_xent/sigmoid_xent_device.h"
 
 namespace sv::ops {
 
@@ -29,6 +30,10 @@ void sigmoid_xent(const Context& ctx,
                   const Tensor& weight,
                   const Tensor& loss) {
   const Dims d = check(logit, target, weight, loss);
+  if (ctx.device) {
+    device::sigmoid_xent(ctx, logit, target, weight, loss);
+    return;
+  }
   with_float(logit.dtype, [&]<class T>() {
     for (int i = 0; i < ctx.model_count(logit); ++i) {
       const int64_t m = ctx.model(i);
@@ -51,6 +56,10 @@ void sigmoid_xent_vjp(const Context& ctx,
   const Dims d = check(logit, target, weight, dloss);
   expect_grad(dlogit, logit.shape, "dlogit");
   if (!dlogit.wanted()) {
+    return;
+  }
+  if (ctx.device) {
+    device::sigmoid_xent_vjp(ctx, logit, target, weight, dloss, dlogit);
     return;
   }
   with_float(logit.dtype, [&]<class T>() {

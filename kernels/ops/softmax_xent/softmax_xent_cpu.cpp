@@ -3,6 +3,7 @@
 #include "kernels/math/row.h"
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/softmax_xent/softmax_xent.h"
+#include "kernels/ops/softmax_xent/softmax_xent_device.h"
 
 namespace sv::ops {
 
@@ -42,6 +43,9 @@ Dims check(const Context& ctx,
                model_stride(targets, M, "targets"),
                model_stride(weight, M, "weight"),
                row::kBuffer / V};
+  if (ctx.device) {
+    return d;  // the targets lie on the device, where a kernel checks them
+  }
   for (int i = 0; i < (d.target_stride ? d.live : 1); ++i) {
     const int64_t m = d.target_stride ? ctx.model(i) : 0;
     for (int64_t n = 0; n < d.N; ++n) {
@@ -156,6 +160,10 @@ void softmax_xent(const Context& ctx,
   const Dims d = check(ctx, logits, targets, weight, logz);
   expect_shape(loss.shape, {d.M}, "loss");
   expect_shape(nll.shape, logz.shape, "nll");
+  if (ctx.device) {
+    device::softmax_xent(ctx, logits, targets, weight, loss, nll, logz);
+    return;
+  }
   with_float(logits.dtype, [&]<class T>() {
     forward(ctx, d, logits.as<T>(), weight.as<T>(), loss.as<T>(), nll.as<T>(), logz.as<T>());
   });
@@ -172,6 +180,10 @@ void softmax_xent_vjp(const Context& ctx,
   expect_shape(dloss.shape, {d.M}, "dloss");
   expect_grad(dlogits, logits.shape, "dlogits");
   if (!dlogits.wanted()) {
+    return;
+  }
+  if (ctx.device) {
+    device::softmax_xent_vjp(ctx, logits, targets, weight, logz, dloss, dlogits);
     return;
   }
   with_float(logits.dtype, [&]<class T>() {
