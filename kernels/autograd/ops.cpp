@@ -4,6 +4,7 @@
 #include <initializer_list>
 #include <utility>
 
+#include "kernels/ops/attention_fused/attention_fused.h"
 #include "kernels/ops/concat/concat.h"
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/embed/embed.h"
@@ -132,6 +133,26 @@ Var attention_mix(Tape& tape, Var p, Var v, int heads, int kv_heads) {
   tape.record(o, [=](Tape& t, const Tensor& dout) {
     ops::attention_mix_vjp(
         t.ctx, p.value(), v.value(), dout, heads, kv_heads, t.grad_into(p), t.grad_into(v));
+  });
+  return o;
+}
+
+Var attention_fused(Tape& tape,
+                    Var q,
+                    Var k,
+                    Var v,
+                    const ops::AttentionMask& mask,
+                    int heads,
+                    int kv_heads,
+                    double scale) {
+  const Shape& s = q.shape();
+  Var o = tape.output(s, q.value().dtype, any_grad({q, k, v}));
+  const Tensor stats = make_tensor(tape.arena(), {s[0], s[1], heads, s[2], 2}, q.value().dtype);
+  const ops::FusedAttention in{q.value(), k.value(), v.value(), mask, heads, kv_heads, scale};
+  ops::attention_fused(tape.ctx, in, o.value(), stats);
+  tape.record(o, [=](Tape& t, const Tensor& dout) {
+    ops::attention_fused_vjp(
+        t.ctx, in, o.value(), stats, dout, t.grad_into(q), t.grad_into(k), t.grad_into(v));
   });
   return o;
 }

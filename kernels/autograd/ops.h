@@ -25,6 +25,10 @@ Var attention_pattern(
     Tape&, Var q, Var k, const ops::AttentionMask&, int heads, int kv_heads, double scale);
 /// p v: p (M,B,H,T,S), v (M,B,S,G*K); (M,B,T,H*K).
 Var attention_mix(Tape&, Var p, Var v, int heads, int kv_heads);
+/// attention_mix of attention_pattern without the pattern: q (M,B,T,H*K), k, v (M,B,S,G*K);
+/// (M,B,T,H*K).
+Var attention_fused(
+    Tape&, Var q, Var k, Var v, const ops::AttentionMask&, int heads, int kv_heads, double scale);
 /// silu(gate) * up of x = [gate | up] (M,...,2F); (M,...,F).
 Var silu_gate(Tape&, Var x);
 Var activate(Tape&, ops::Activation kind, Var x);

@@ -339,7 +339,7 @@ Dims check(const Context& ctx,
     expect_row(n->gain, D, "gain");
     expect_row(n->bias, D, "bias");
   }
-  ops::check_mask(mask, d.M, d.B, d.T);
+  ops::check_mask(ctx, mask, d.M, d.B, d.T);
   return d;
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/ops/activate/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
+#include "kernels/ops/attention_fused/cases.h"
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
@@ -27,6 +28,7 @@ std::vector<OpCases> all_cases() {
   return {
       {"activate", activate_cases},
       {"adamw", adamw_cases},
+      {"attention_fused", attention_fused_cases},
       {"attention_mix", attention_mix_cases},
       {"attention_pattern", attention_pattern_cases},
       {"compact", compact_cases},

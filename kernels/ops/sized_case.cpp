@@ -7,6 +7,7 @@
 #include "kernels/ops/activate/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
+#include "kernels/ops/attention_fused/cases.h"
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
@@ -94,6 +95,10 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return adamw_case(n, {d.M, d.out, d.d}, 10, true);
      }},
+    {"attention_fused",
+     "values (M, B, T, d) mixed by the softmax of scores, without a pattern, bidirectional",
+     "M B T d heads",
+     [](Name n, Dims d) { return fused_case(n, attention_dims(d)); }},
     {"attention_mix",
      "pattern (M, B, heads, T, T) times values (M, B, T, d)",
      "M B T d heads",

@@ -2,9 +2,12 @@
 // is the list of the same names for CUDA.
 #include "kernels/ops/activate/activate_body.h"
 #include "kernels/ops/adamw/adamw_body.h"
+#include "kernels/ops/attention/attention_body.h"
+#include "kernels/ops/attention_fused/attention_fused_body.h"
 #include "kernels/ops/compact/compact_body.h"
 #include "kernels/ops/concat/concat_body.h"
 #include "kernels/ops/elementwise/elementwise_body.h"
+#include "kernels/ops/embed/embed_body.h"
 #include "kernels/ops/halt/halt_body.h"
 #include "kernels/ops/layernorm/layernorm_body.h"
 #include "kernels/ops/linear_xent/linear_xent_body.h"
@@ -12,6 +15,7 @@
 #include "kernels/ops/readout_stats/readout_stats_body.h"
 #include "kernels/ops/reduce/reduce_body.h"
 #include "kernels/ops/rmsnorm/rmsnorm_body.h"
+#include "kernels/ops/rope/rope_body.h"
 #include "kernels/ops/rows/rows_body.h"
 #include "kernels/ops/sample/sample_body.h"
 #include "kernels/ops/sigmoid_xent/sigmoid_xent_body.h"
@@ -27,15 +31,19 @@ void add_all_kernels(KernelTable& table) {
   ops::loss_sums_kernels(table);
   ops::activate_kernels(table);
   ops::adamw_kernels(table);
+  ops::attention_fused_kernels(table);
+  ops::attention_kernels(table);
   ops::compact_kernels(table);
   ops::concat_kernels(table);
   ops::elementwise_kernels(table);
+  ops::embed_kernels(table);
   ops::halt_kernels(table);
   ops::layernorm_kernels(table);
   ops::linear_xent_kernels(table);
   ops::readout_stats_kernels(table);
   ops::reduce_kernels(table);
   ops::rmsnorm_kernels(table);
+  ops::rope_kernels(table);
   ops::rows_kernels(table);
   ops::sample_kernels(table);
   ops::sigmoid_xent_kernels(table);

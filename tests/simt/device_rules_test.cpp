@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/rng.h"
+#include "kernels/ops/embed/embed.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 #include "kernels/ops/rows/rows.h"
 #include "kernels/simt/memory_faults.h"
@@ -87,6 +88,47 @@ TEST(DeviceRules, ARowIsScatteredToOnce) {
   EXPECT_EQ(rows_error({0, 4, -1, -1, 2, -1}, true), "no error");
   EXPECT_EQ(rows_error({0, 0, -1, 3, 2, 1}, false), "no error") << "gathered as often as one likes";
   EXPECT_TRUE(holds(rows_error({0, 4, 1, 3, 2, 3}, true), "rows[1, 0] is named more than once"));
+}
+
+TEST(DeviceRules, RopeHasTheBitsOfTheCpu) {
+  simt::SimtDevice device;
+  for (const Case& c : device_cases("rope")) {
+    CaseRun host(c, DType::f32);
+    const DeviceResult got = run_on_device(device, host, {});
+    host.forward(1);
+    const Tensor& expected = host.outputs()[0].tensor();
+    EXPECT_EQ(std::memcmp(got.outputs[0].data(), expected.data, expected.bytes()), 0) << c.name;
+  }
+}
+
+/// y of embed and dtable of its VJP (dy = 1) for a table (1, 3, 2) of ones.
+std::pair<std::vector<float>, std::vector<float>> embed_of(const std::vector<int>& ids) {
+  simt::SimtDevice device;
+  Arena arena(device, 1);
+  const Context ctx{&arena, 1, {}, &device};
+  const auto T = static_cast<int64_t>(ids.size());
+  const Tensor numbers = make_tensor(arena, {1, 1, T}, DType::i32);
+  device.to_device(numbers.data, ids.data(), numbers.bytes());
+  const Tensor table = make_tensor(arena, {1, 3, 2}, DType::f32);
+  const Tensor y = make_tensor(arena, {1, 1, T, 2}, DType::f32);
+  std::vector<float> rows(static_cast<size_t>(2 * T), 1.0f), sums(6, 1.0f);
+  device.to_device(table.data, sums.data(), table.bytes());
+  ops::embed(ctx, numbers, table, y);
+  std::vector<float> got(rows.size());
+  device.to_host(got.data(), y.data, y.bytes());
+  device.to_device(y.data, rows.data(), y.bytes());
+  ops::embed_vjp(ctx, numbers, y, {table, GradientMode::overwrite});
+  device.to_host(sums.data(), table.data, table.bytes());
+  return {got, sums};
+}
+
+TEST(DeviceRules, AnIdOutsideTheTableGivesNanAndNoGradient) {
+  const auto [y, dtable] = embed_of({2, 3, -1, 0, 2, 1 << 30});
+  for (size_t i = 0; i < y.size(); ++i) {
+    const size_t t = i / 2;
+    EXPECT_EQ(std::isnan(y[i]), t == 1 || t == 2 || t == 5) << t;
+  }
+  EXPECT_EQ(dtable, (std::vector<float>{1, 1, 0, 0, 2, 2}));
 }
 
 TEST(DeviceRules, ALongListOfModelsIsRefused) {

@@ -3,12 +3,15 @@
 #pragma once
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/all_cases.h"
+#include "kernels/ops/attention_fused/cases.h"
 #include "kernels/ops/concat/cases.h"
+#include "kernels/ops/embed/cases.h"
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
+#include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
@@ -35,6 +38,34 @@ inline std::vector<Case> device_shapes(const std::string& op) {
   if (op == "concat") {
     return {concat_case("M2 N5 A5 C130", 2, 5, 5, 130),
             concat_case("M2 N3 A8 C1032", 2, 3, 8, 1032)};
+  }
+  if (op == "attention_pattern") {  // tiles on both sides; scores that wait in p; rows of 16 bytes
+    return {pattern_case("M2 B1 T70 S67 H2 G1 K6 prefix",
+                         {2, 1, 70, 67, 2, 1, 6},
+                         {.kind = MaskKind::prefix, .lengths = {66, 67}, .prefix = {40, 3}}),
+            pattern_case("M1 B1 T3 S600 H1 K36", {1, 1, 3, 600, 1, 1, 36}),
+            pattern_case(
+                "M1 B2 T68 S72 H1 K8 causal", {1, 2, 68, 72, 1, 1, 8}, {.kind = MaskKind::causal}),
+            pattern_case("M1 B1 T64 S400 H1 K4", {1, 1, 64, 400, 1, 1, 4})};
+  }
+  if (op == "attention_fused") {  // more than one tile of keys; heads over 64 wide
+    return {
+        fused_case("M1 B1 T12 S200 H2 G1 K8", {1, 1, 12, 200, 2, 1, 8}),
+        fused_case(
+            "M1 B1 T130 S130 H1 K4 causal", {1, 1, 130, 130, 1, 1, 4}, {.kind = MaskKind::causal}),
+        fused_case(
+            "M2 B1 T37 S66 H1 K68 lengths", {2, 1, 37, 66, 1, 1, 68}, {.lengths = {66, 33}})};
+  }
+  if (op == "attention_mix") {
+    return {mix_case("M2 B1 T70 S67 H2 G1 K6", {2, 1, 70, 67, 2, 1, 6}),
+            mix_case("M1 B1 T20 S72 H1 K132", {1, 1, 20, 72, 1, 1, 132})};
+  }
+  if (op == "embed") {  // more than one slot, more ids than threads scan, more than 32 columns
+    return {embed_case("M2 B3 T300 V2 D5", {2, 3, 300}, 2, 3, 300, 2, 5),
+            embed_case("M2 B1 T700 V600 D36 shared", {1, 1, 700}, 2, 1, 700, 600, 36)};
+  }
+  if (op == "rope") {
+    return {rope_case("M2 B9 T7 H2 K64", {2, 9, 7, 128}, 2, 10000, false)};
   }
   if (op == "reduce") {
     return {mean_positions_case("mean M2 B1 T3 D1100", {2, 1, 3, 1100}),

@@ -33,8 +33,9 @@ struct AttentionMask {
   Tensor prefix;   // i32 (1|M, B), only with kind prefix
 };
 
-/// Throws unless the mask's tensors fit M models of B sequences with S keys.
-void check_mask(const AttentionMask& mask, int64_t M, int64_t B, int64_t S);
+/// Throws unless the mask's tensors fit M models of B sequences with S keys. Values in a device's
+/// memory are not looked at: its kernels take an entry outside [0, S] as the nearest inside.
+void check_mask(const Context& ctx, const AttentionMask& mask, int64_t M, int64_t B, int64_t S);
 
 void attention_pattern(const Context& ctx,
                        const Tensor& q,

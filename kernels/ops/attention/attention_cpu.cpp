@@ -1,32 +1,18 @@
 // Attention on the packed-panel kernels: one thread takes one key-value group of one sequence (m,
 // b, g) and walks over its heads.
-#include <omp.h>
-
 #include "kernels/cpu/gemm.h"
-#include "kernels/ops/attention/attention_row.h"
+#include "kernels/ops/attention/attention_device.h"
+#include "kernels/ops/attention/attention_heads.h"
 
 namespace sv::ops {
 
 namespace {
 
+using cpu::each_group;
+using cpu::score_gradient;
 using cpu::Visible;
-
-struct Dims {
-  int64_t M, B, T, S, H, G, K;
-  int live;  // models computed
-
-  int64_t group(int64_t h) const { return h / (H / G); }
-  int64_t q_at(int64_t mb, int64_t h) const { return mb * T * H * K + h * K; }
-  int64_t k_at(int64_t mb, int64_t g) const { return mb * S * G * K + g * K; }
-  int64_t p_at(int64_t mb, int64_t h) const { return (mb * H + h) * T * S; }
-  /// True for the first head of its group: its dk and dv start, those of the others add.
-  bool leads(int64_t h) const { return h % (H / G) == 0; }
-};
-
-/// The heads [begin, end) of one group.
-struct Heads {
-  int64_t begin, end;
-};
+using Dims = cpu::HeadDims;
+using Heads = cpu::HeadRange;
 
 /// From q or o `row` (M, B, T, H*K), k or v `key` (M, B, S, G*K) and p (M, B, H, T, S).
 Dims check(const Context& ctx,
@@ -69,42 +55,17 @@ void check_grad(const Grad& g, const Tensor& of, const char* name) {
   }
 }
 
-/// ds (T, S) of one head from p and dp; zero where nothing is seen, whatever dp holds there.
-template <class T>
-void score_gradient(
-    const Dims& d, const Visible& visible, T scale, const T* p, const T* dp, T* ds) {
-  for (int64_t t = 0; t < d.T; ++t, p += d.S, dp += d.S, ds += d.S) {
-    const int64_t n = visible.count(t);
-    const T mean = simd::dot(p, dp, n);
-    cpu::write_row(ds, n, false, [=](int64_t s) { return scale * (p[s] * (dp[s] - mean)); });
-    std::fill(ds + n, ds + d.S, T{0});
-  }
-}
-
-/// Calls f(m, b, heads, scratch) for every group of heads that share keys and values, `scratch`
-/// being `size` elements of the calling thread. Groups write apart from each other: their own heads
-/// of q, o and p, their own columns of k and v.
-template <class T, class F>
-void each_group(const Context& ctx, const Dims& d, int64_t size, F&& f) {
-  const ArenaScope scope(*ctx.arena);
-  const int64_t apart = (size + 15) / 16 * 16;  // whole cache lines
-  T* scratch = ctx.arena->alloc_n<T>(static_cast<size_t>(apart * ctx.threads));
-  const int64_t work = d.live * d.B * d.H * d.T * d.S;
-  cpu::for_each_item(ctx, d.live * d.B * d.G, work, [&](int64_t item) {
-    const int64_t g = item % d.G, b = item / d.G % d.B, each = d.H / d.G;
-    f(ctx.model(static_cast<int>(item / (d.B * d.G))),
-      b,
-      Heads{g * each, (g + 1) * each},
-      scratch + omp_get_thread_num() * apart);
-  });
-}
-
-/// An i32 (1|M, B) tensor with all values in [0, S]; empty is allowed.
-void check_counts(const Tensor& t, int64_t M, int64_t B, int64_t S, const char* name) {
+/// An i32 (1|M, B) tensor with all values in [0, S]; empty is allowed. The values in a device's
+/// memory are left to its kernels, which take the nearest inside.
+void check_counts(
+    const Context& ctx, const Tensor& t, int64_t M, int64_t B, int64_t S, const char* name) {
   if (!t) {
     return;
   }
   expect_shape(t.shape, {t.shape.rank() == 2 && t.dim(0) == 1 ? 1 : M, B}, name);
+  if (ctx.device) {
+    return;
+  }
   const int32_t* values = t.as<int32_t>();
   for (int64_t i = 0; i < t.numel(); ++i) {
     SV_CHECK(values[i] >= 0 && values[i] <= S,
@@ -122,11 +83,11 @@ void check_counts(const Tensor& t, int64_t M, int64_t B, int64_t S, const char* 
 
 }  // namespace
 
-void check_mask(const AttentionMask& mask, int64_t M, int64_t B, int64_t S) {
-  check_counts(mask.lengths, M, B, S, "lengths");
+void check_mask(const Context& ctx, const AttentionMask& mask, int64_t M, int64_t B, int64_t S) {
+  check_counts(ctx, mask.lengths, M, B, S, "lengths");
   SV_CHECK((mask.kind == AttentionMask::Kind::prefix) == static_cast<bool>(mask.prefix),
            "a prefix tensor goes with the prefix mask");
-  check_counts(mask.prefix, M, B, S, "prefix");
+  check_counts(ctx, mask.prefix, M, B, S, "prefix");
 }
 
 void attention_pattern(const Context& ctx,
@@ -138,7 +99,11 @@ void attention_pattern(const Context& ctx,
                        double scale,
                        const Tensor& p) {
   const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
-  check_mask(mask, d.M, d.B, d.S);
+  check_mask(ctx, mask, d.M, d.B, d.S);
+  if (ctx.device) {
+    device::attention_pattern(ctx, q, k, mask, heads, kv_heads, scale, p);
+    return;
+  }
   with_float(q.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T* rows = q.as<T>();
@@ -172,10 +137,14 @@ void attention_pattern_vjp(const Context& ctx,
                            const Grad& dq,
                            const Grad& dk) {
   const Dims d = check(ctx, q, "q", k, "k", p, heads, kv_heads);
-  check_mask(mask, d.M, d.B, d.S);
+  check_mask(ctx, mask, d.M, d.B, d.S);
   expect_shape(dp.shape, p.shape, "dp");
   check_grad(dq, q, "dq");
   check_grad(dk, k, "dk");
+  if (ctx.device) {
+    device::attention_pattern_vjp(ctx, q, k, p, dp, mask, heads, kv_heads, scale, dq, dk);
+    return;
+  }
   with_float(q.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T *rows = q.as<T>(), *keys = k.as<T>(), *pattern = p.as<T>(), *dpattern = dp.as<T>();
@@ -218,6 +187,10 @@ void attention_mix(const Context& ctx,
                    int kv_heads,
                    const Tensor& o) {
   const Dims d = check(ctx, o, "o", v, "v", p, heads, kv_heads);
+  if (ctx.device) {
+    device::attention_mix(ctx, p, v, heads, kv_heads, o);
+    return;
+  }
   with_float(p.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T *pattern = p.as<T>(), *values = v.as<T>();
@@ -253,6 +226,10 @@ void attention_mix_vjp(const Context& ctx,
   const Dims d = check(ctx, dout, "do", v, "v", p, heads, kv_heads);
   check_grad(dp, p, "dp");
   check_grad(dv, v, "dv");
+  if (ctx.device) {
+    device::attention_mix_vjp(ctx, p, v, dout, heads, kv_heads, dp, dv);
+    return;
+  }
   with_float(p.dtype, [&]<class T>() {
     const cpu::Gemm<T> gemm;
     const T *pattern = p.as<T>(), *values = v.as<T>(), *rows = dout.as<T>();

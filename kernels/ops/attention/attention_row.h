@@ -37,9 +37,9 @@ class Visible {
 };
 
 /// x = scale * x minus the largest of it over the first n of S entries, -inf behind: what exp is
-/// taken of.
+/// taken of. Returns the largest, 0 where n is 0.
 template <class T>
-void centre_row(T* x, int64_t n, int64_t S, T scale) {
+T centre_row(T* x, int64_t n, int64_t S, T scale) {
   constexpr int64_t lanes = simd::kLanes<T>;
   const auto factor = simd::broadcast(scale);
   const T first = n > 0 ? x[0] : T{0};
@@ -50,15 +50,26 @@ void centre_row(T* x, int64_t n, int64_t S, T scale) {
   const T largest = simd::max_lanes(most);
   write_row(x, n, false, [=](int64_t s) { return x[s] * scale - largest; });
   std::fill(x + n, x + S, -std::numeric_limits<T>::infinity());
+  return largest;
 }
 
 /// Softmax of scale * x (rows, S) over the keys that queries [first, first + rows) see, in place;
-/// zeros where nothing is seen. exp runs over the whole matrix at once: one row is too short to be
-/// worth a loop of its own.
+/// zeros where nothing is seen. `stats` (rows, 2), if given, receives the largest of scale * x and
+/// the factor that the exponentials are scaled by. exp runs over the whole matrix at once: one row
+/// is too short to be worth a loop of its own.
 template <class T>
-void softmax_rows(const Visible& visible, int64_t first, int64_t rows, int64_t S, T scale, T* x) {
+void softmax_rows(const Visible& visible,
+                  int64_t first,
+                  int64_t rows,
+                  int64_t S,
+                  T scale,
+                  T* x,
+                  T* stats = nullptr) {
   for (int64_t t = 0; t < rows; ++t) {
-    centre_row(x + t * S, visible.count(first + t), S, scale);
+    const T largest = centre_row(x + t * S, visible.count(first + t), S, scale);
+    if (stats) {
+      stats[2 * t] = largest;
+    }
   }
   write_row(x, rows * S, false, [=](int64_t i) { return point::exp_poly(x[i]); });
   for (int64_t t = 0; t < rows; ++t) {
@@ -66,6 +77,9 @@ void softmax_rows(const Visible& visible, int64_t first, int64_t rows, int64_t S
     const int64_t n = visible.count(first + t);
     const T inverse = n > 0 ? T{1} / simd::sum(row, n) : T{0};
     write_row(row, n, false, [=](int64_t s) { return row[s] * inverse; });
+    if (stats) {
+      stats[2 * t + 1] = inverse;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 #include "kernels/cpu/write.h"
 #include "kernels/ops/arguments.h"
 #include "kernels/ops/embed/embed.h"
+#include "kernels/ops/embed/embed_device.h"
 
 namespace sv::ops {
 
@@ -25,6 +26,9 @@ Ids check(const Context& ctx, const Tensor& ids, const Tensor& y, int64_t V) {
       ids.dim(1) == 1 || ids.dim(1) == B, "ids has shape ", ids.shape, ", axis 1 must be 1 or ", B);
   SV_CHECK_EQ(ids.dim(2), T, "positions of ids");
   const Ids view{ids.as<int32_t>(), model_stride(ids, M, "ids"), ids.dim(1) * T};
+  if (ctx.device) {
+    return view;  // the kernels look at the values
+  }
   const int live = view.model == 0 ? 1 : ctx.model_count(y);
   for (int i = 0; i < live; ++i) {
     const int m = view.model == 0 ? 0 : ctx.model(i);
@@ -53,6 +57,10 @@ void embed(const Context& ctx, const Tensor& ids, const Tensor& table, const Ten
   SV_CHECK(table.shape.rank() == 3, "table must be (M, V, D), got ", table.shape);
   const Ids view = check(ctx, ids, y, table.dim(1));
   expect_shape(table.shape, {y.dim(0), table.dim(1), y.dim(-1)}, "table");
+  if (ctx.device) {
+    device::embed(ctx, ids, table, y);
+    return;
+  }
   const int64_t N = y.dim(1) * y.dim(2), V = table.dim(1), D = y.dim(3);
   with_float(y.dtype, [&]<class T>() {
     const T* from = table.as<T>();
@@ -73,6 +81,10 @@ void embed_vjp(const Context& ctx, const Tensor& ids, const Tensor& dy, const Gr
   SV_CHECK(dtable.t.shape.rank() == 3, "dtable must be (M, V, D), got ", dtable.t.shape);
   const Ids view = check(ctx, ids, dy, dtable.t.dim(1));
   expect_grad(dtable, {dy.dim(0), dtable.t.dim(1), dy.dim(-1)}, "dtable");
+  if (ctx.device) {
+    device::embed_vjp(ctx, ids, dy, dtable);
+    return;
+  }
   const int64_t N = dy.dim(1) * dy.dim(2), V = dtable.t.dim(1), D = dy.dim(3);
   const int live = ctx.model_count(dy);
   with_float(dy.dtype, [&]<class T>() {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/ops/case.h"
+#include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/rope/rope.h"
 
 namespace sv::cases {
@@ -26,10 +27,7 @@ inline Case rope_case(
       const ArenaScope scope(*ctx.arena);
       const Tensor back = make_tensor(*ctx.arena, dout[0].shape, dout[0].dtype);
       ops::rope(ctx, dout[0], heads, base, !inverse, back);
-      const double* from = back.as<double>();
-      for (int64_t i = 0; i < back.numel(); ++i) {
-        din[0].t.as<double>()[i] += from[i];
-      }
+      ops::add(ctx, din[0].t, back, din[0].t);
     } else {
       ops::rope(ctx, dout[0], heads, base, !inverse, din[0].t);
     }

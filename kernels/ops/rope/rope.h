@@ -4,9 +4,9 @@
 //
 // Shapes: x, y (M, B, T, H K), position = t; y may be x. K odd is an error. The VJP is the op with
 // the other `inverse`. Accumulation: none; angles, sine and cosine in double, rounded to the dtype
-// (T K/2 of them, kept by each thread until it is asked for others). Determinism: bits depend on
-// the row and its position alone. Cost: one pass. Su et al., arXiv:2104.09864, in the half-split
-// layout of GPT-NeoX and Llama checkpoints.
+// (T K/2 of them; a CPU thread keeps them until it is asked for others, a GPU thread shares one
+// among 8 sequences). Determinism: bits depend on the row and its position alone. Cost: one pass.
+// Su et al., arXiv:2104.09864, in the half-split layout of GPT-NeoX and Llama checkpoints.
 #pragma once
 #include "kernels/memory/context.h"
 

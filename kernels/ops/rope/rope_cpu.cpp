@@ -2,6 +2,7 @@
 
 #include "kernels/cpu/split.h"
 #include "kernels/ops/arguments.h"
+#include "kernels/ops/rope/rope_device.h"
 #include "kernels/ops/rope/rope_row.h"
 
 namespace sv::ops {
@@ -19,6 +20,10 @@ void rope(
   SV_CHECK(
       K % 2 == 0, "rope pairs the two halves of a head, so the head width must be even; it is ", K);
   expect_shape(y.shape, x.shape, "y");
+  if (ctx.device) {
+    device::rope(ctx, x, heads, base, inverse, y);
+    return;
+  }
   const int64_t N = x.dim(1) * positions, pairs = K / 2;
   with_float(x.dtype, [&]<class T>() {
     const cpu::RopeTable<T>& table = cpu::rope_table<T>(positions, pairs, base);

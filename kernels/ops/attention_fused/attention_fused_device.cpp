@@ -1,0 +1,112 @@
+#include "kernels/ops/attention_fused/attention_fused_device.h"
+
+#include "kernels/ops/arguments.h"
+#include "kernels/ops/attention/attention_launch.h"
+#include "kernels/ops/attention_fused/attention_fused_body.h"
+#include "kernels/ops/device_rows.h"
+
+namespace sv::ops::device {
+
+namespace {
+
+AttentionShape shape_of(const FusedAttention& in, const char* op) {
+  AttentionShape d = attention_shape(in.q, in.k, in.heads, in.kv_heads, kMostFusedWidth, op);
+  d.tile_T = equal_tiles(d.T, fused_tile(d.K));
+  d.tile_S = equal_tiles(d.S, fused_tile(d.K));
+  return d;
+}
+
+void launch_delta(const Context& ctx,
+                  const AttentionShape& d,
+                  const LiveModels& models,
+                  const Tensor& o,
+                  const Tensor& dout,
+                  float* delta) {
+  const int64_t rows = int64_t{d.B} * d.T * d.H;
+  const int64_t blocks = (rows + FusedDelta::kThreads - 1) / FusedDelta::kThreads;
+  launch<FusedDelta>(
+      ctx,
+      {.grid_x = static_cast<int>(blocks), .grid_y = models.count, .block = FusedDelta::kThreads},
+      {o.as<float>(), dout.as<float>(), delta, d, models});
+}
+
+}  // namespace
+
+void attention_fused(const Context& ctx,
+                     const FusedAttention& in,
+                     const Tensor& o,
+                     const Tensor& stats) {
+  AttentionShape d = shape_of(in, "attention_fused");
+  d.tile_S = std::min(fused_tile(d.K), std::max(4, round4(d.S)));
+  const LiveModels models = live_models(ctx, in.q.dim(0));
+  const int softmax_threads =
+      (kSoftmaxParts * d.tile_T + simt::kWarp - 1) / simt::kWarp * simt::kWarp;
+  const int block =
+      std::max({softmax_threads, patch_threads(d.tile_T, d.tile_S), patch_threads(d.tile_T, d.K)});
+  launch<FusedForward>(
+      ctx,
+      head_blocks(d, d.H, tile_count(d.T, d.tile_T), models, block, FusedForward::Tiles(d).bytes),
+      {in.q.as<float>(),
+       in.k.as<float>(),
+       in.v.as<float>(),
+       o.as<float>(),
+       stats.as<float>(),
+       d,
+       device_mask(in.mask),
+       static_cast<float>(in.scale),
+       d.K % 4 == 0 && all_aligned({in.q.data, in.k.data, in.v.data, o.data}),
+       models});
+}
+
+void attention_fused_vjp(const Context& ctx,
+                         const FusedAttention& in,
+                         const Tensor& o,
+                         const Tensor& stats,
+                         const Tensor& dout,
+                         const Grad& dq,
+                         const Grad& dk,
+                         const Grad& dv) {
+  const AttentionShape d = shape_of(in, "attention_fused_vjp");
+  const LiveModels models = live_models(ctx, in.q.dim(0));
+  const ArenaScope scope(*ctx.arena);
+  float* delta =
+      ctx.arena->alloc_n<float>(static_cast<size_t>(int64_t{models.count} * d.B * d.H * d.T));
+  launch_delta(ctx, d, models, o, dout, delta);
+  FusedBackwardArgs args{};
+  args.q = in.q.as<float>(), args.k = in.k.as<float>(), args.v = in.v.as<float>();
+  args.dout = dout.as<float>(), args.stats = stats.as<float>(), args.delta = delta;
+  args.dq = data_or_null<float>(dq);
+  args.dk = data_or_null<float>(dk);
+  args.dv = data_or_null<float>(dv);
+  args.d = d;
+  args.mask = device_mask(in.mask);
+  args.scale = static_cast<float>(in.scale);
+  args.adds_dq = dq.adds(), args.adds_dk = dk.adds(), args.adds_dv = dv.adds();
+  args.vector =
+      d.K % 4 == 0 &&
+      all_aligned({in.q.data, in.k.data, in.v.data, dout.data, args.dq, args.dk, args.dv});
+  args.models = models;
+  const int pattern = patch_threads(d.tile_T, d.tile_S);
+  if (args.dq) {
+    launch<FusedDq>(ctx,
+                    head_blocks(d,
+                                d.H,
+                                tile_count(d.T, d.tile_T),
+                                models,
+                                std::max(pattern, patch_threads(d.tile_T, d.K)),
+                                FusedDq::Tiles(d).bytes),
+                    args);
+  }
+  if (args.dk || args.dv) {
+    launch<FusedDkv>(ctx,
+                     head_blocks(d,
+                                 d.G,
+                                 tile_count(d.S, d.tile_S),
+                                 models,
+                                 std::max(pattern, patch_threads(d.tile_S, d.K)),
+                                 FusedDkv::Tiles(d).bytes),
+                     args);
+  }
+}
+
+}  // namespace sv::ops::device
