@@ -187,6 +187,21 @@ TEST_F(DeviceModel, AModelAloneHasTheBitsItHasInThePack) {
   }
 }
 
+/// A bound between the halting scores of the rows after the second update.
+double learned_threshold(Reasoner& cpu, const Data& data) {
+  std::vector<float> scores;
+  Tap tap;
+  tap.pattern = "loop.2.halt";
+  tap.action = [&](const TapEvent& e) { scores = numbers(nullptr, e.x); };
+  const Taps taps = {tap};
+  Plan plan = plan_of("2");
+  plan.taps = &taps;
+  Runner(cpu).run(data, plan);
+  std::ranges::sort(scores);
+  const size_t half = scores.size() / 2;
+  return static_cast<double>(scores[half - 1] + scores[half]) / 2;
+}
+
 TEST_F(DeviceModel, RowsHaltWhereTheyDoOnTheCpu) {
   using Kind = Halt::Kind;
   const ModelSettings s = setting("halt_head");
@@ -196,7 +211,7 @@ TEST_F(DeviceModel, RowsHaltWhereTheyDoOnTheCpu) {
   for (const Halt& rule : {Halt{Kind::change, 0.4, 1},
                            Halt{Kind::divergence, 0.02, 1},
                            Halt{Kind::entropy, 0.02, 1},
-                           Halt{Kind::learned, -2.9, 2}}) {
+                           Halt{Kind::learned, learned_threshold(*cpu, data), 2}}) {
     SCOPED_TRACE(static_cast<int>(rule.kind));
     Plan plan = plan_of("8");
     plan.halt = rule;
@@ -209,6 +224,14 @@ TEST_F(DeviceModel, RowsHaltWhereTheyDoOnTheCpu) {
 }
 
 TEST_F(DeviceModel, RefusesWhatADeviceCannotDo) {
+  simt::SimtDevice without;
+  const auto lacking = make_reasoner({setting("add"), tiny_task(), kSeeds, DType::f32, &without});
+  try {
+    Runner(*lacking).run(Data(kSeeds, 1), plan_of("1"));
+    FAIL() << "a product ran without a kernel";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("no kernel 'matmul'"), std::string::npos) << e.what();
+  }
   const ModelSettings s = setting("add");
   EXPECT_THROW(make_reasoner({s, tiny_task(), kSeeds, DType::f64, &device_}), Error);
   const auto there = make_reasoner({s, tiny_task(), kSeeds, DType::f32, &device_});
@@ -270,7 +293,7 @@ TEST_F(DeviceModel, TapsReadWhatTheyReadOnTheCpu) {
   }
 }
 
-TEST_F(DeviceModel, TapsWriteAsOnTheCpuAndRoutGradientsAsThere) {
+TEST_F(DeviceModel, TapsWriteAsOnTheCpuAndRouteGradientsAsThere) {
   const ModelSettings s = setting("add");
   const auto cpu = make_model(s, kSeeds, DType::f32);
   const auto there = copy_on(&device_, s, *cpu);

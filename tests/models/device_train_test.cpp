@@ -84,7 +84,6 @@ TEST_F(DeviceTraining, FollowsTheCurveOfTheCpuAndRepeatsItsBits) {
 TEST_F(DeviceTraining, FollowsTheCurveOfSeveralLanes) {
   TrainCase c = tiny_case();
   c.train.batch = 60;
-  c.examples = 30;
   c.depth = "1..2";
   const std::vector<uint64_t> seeds = {3, 7};
   Training cpu(c, seeds), there(c, seeds, 1, &device_);
@@ -187,10 +186,10 @@ struct Pair {
 
 TEST_F(DeviceTraining, EvaluationScoresAsOnTheCpu) {
   const Pair pair(tiny_case(), &device_);
-  const Dataset data(pair.here.task, Split::test, 1, 11);
+  const Dataset data(pair.here.task, Split::test, 1, 8);
   EvaluateOptions o;
   o.depths = {1, 2, 4};
-  o.run = {4, 1};
+  o.run = {3, 1};
   const DepthCurves want = evaluate(*pair.here.model, data, o);
   const DepthCurves got = evaluate(*pair.there.model, data, o);
   EXPECT_EQ(got.accuracy, want.accuracy);
@@ -204,7 +203,7 @@ TEST_F(DeviceTraining, EvaluationScoresAsOnTheCpu) {
 
 TEST_F(DeviceTraining, EvaluationUnderHaltingStopsRowsAsOnTheCpu) {
   const Pair pair(tiny_case(), &device_);
-  const Dataset data(pair.here.task, Split::test, 1, 11);
+  const Dataset data(pair.here.task, Split::test, 1, 8);
   HaltOptions o;
   o.rule = {Halt::Kind::change, 0.3, 1};
   o.max_depth = 8;

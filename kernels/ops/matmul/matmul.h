@@ -34,6 +34,15 @@ int64_t panel_elements_dx(DType dtype, int64_t O, int64_t K);
 /// Writes both panels of the live models. Give panels to the op only while w keeps its value.
 void pack_panels(const Context& ctx, const Tensor& w, const Panels& out);
 
+/// On a device the product has no kernels yet. It is launched by name with this, so that a device
+/// says that it has no kernel 'matmul', and a test's device can compute it on the host.
+struct MatmulCall {
+  Context ctx;
+  Tensor x, w, bias, y;  // y or dy
+  Grad dx, dw, dbias;
+  bool vjp = false;
+};
+
 void matmul(const Context& ctx,
             const Tensor& x,
             const Tensor& w,

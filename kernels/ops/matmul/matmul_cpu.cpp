@@ -2,6 +2,7 @@
 // own elements.
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/write.h"
+#include "kernels/memory/device.h"
 #include "kernels/ops/matmul/matmul.h"
 
 namespace sv::ops {
@@ -150,6 +151,10 @@ void sum_bias(const Context& ctx, const Dims& d, const T* dy, const Grad& dbias)
   cpu::put_column_sums(ctx, d.live, d.N, d.O, partials, dbias);
 }
 
+void launch_missing(const Context& ctx, const MatmulCall& call) {
+  ctx.device->launch("matmul", {}, &call, sizeof call);
+}
+
 }  // namespace
 
 int64_t panel_elements_y(DType dtype, int64_t O, int64_t K) {
@@ -183,6 +188,10 @@ void matmul(const Context& ctx,
   if (bias) {
     expect_shape(bias.shape, {d.M, d.O}, "bias");
   }
+  if (ctx.device) {
+    launch_missing(ctx, {ctx, x, w, bias, y, {}, {}, {}, false});
+    return;
+  }
   with_float(x.dtype, [&]<class T>() {
     const T* add = bias ? bias.as<T>() : nullptr;
     multiply_rows<T>(ctx, d, {x.as<T>(), d.K, {w, 1, d.K}, d.O, add, y.as<T>(), false, panels.y});
@@ -207,6 +216,10 @@ void matmul_vjp(const Context& ctx,
   }
   if (dbias.wanted()) {
     expect_shape(dbias.t.shape, {d.M, d.O}, "dbias");
+  }
+  if (ctx.device) {
+    launch_missing(ctx, {ctx, x, w, {}, dy, dx, dw, dbias, true});
+    return;
   }
   with_float(x.dtype, [&]<class T>() {
     if (dx.wanted()) {
