@@ -121,11 +121,7 @@ class Check {
     for (const PartResult* part : {&result.forward, &result.vjp}) {
       for (const std::string& kernel : part->kernels) {
         KernelReport& k = of(kernel);
-<<<<<<< HEAD
-        k.repeats = k.cases == 0 ? part->repeats : std::min(k.repeats, part->repeats);
-=======
         k.repeats = std::max(k.repeats, part->repeats);
->>>>>>> cuda
         k.cases += seen.insert(kernel).second ? 1 : 0;
         k.error = std::max(k.error, part->error);
         if (!part->problem.empty() && k.problem.empty()) {
