@@ -11,6 +11,11 @@ namespace sv {
 /// Gradient outputs of a VJP: not wanted, written, or added to.
 enum class GradientMode : uint8_t { ignore, overwrite, accumulate };
 
+/// What matrix products on a device compute with. f32: one chain of fused multiply-adds. tf32,
+/// bf16: tensor cores, operands rounded to 10 or 7 bits of mantissa, sums in f32. The CPU has f32
+/// alone and refuses the others.
+enum class Precision : uint8_t { f32, tf32, bf16 };
+
 /// One gradient output of a VJP. `mode` ignore means that `t` may be empty.
 struct Grad {
   Tensor t;
@@ -28,7 +33,8 @@ struct Context {
   int threads = 1;
   std::span<const int> models;
   Device* device = nullptr;  // null: the CPU. Otherwise tensors and arena are that device's memory
-  Arena* notes = nullptr;    // host memory beside a device arena, for what host code itself reads
+  Precision precision = Precision::f32;
+  Arena* notes = nullptr;  // host memory beside a device arena, for what host code itself reads
 
   int model_count(const Tensor& x) const {
     return models.empty() ? static_cast<int>(x.dim(0)) : static_cast<int>(models.size());
@@ -60,7 +66,9 @@ class Workspace {
   explicit Workspace(Device* device = nullptr, size_t block_bytes = kBlock)
       : device_(device), arena_(device, block_bytes), notes_(kNotesBlock) {}
   Context context(int threads, std::span<const int> models = {}) {
-    return {&arena_, threads, models, device_, device_ ? &notes_ : nullptr};
+    Context ctx{&arena_, threads, models, device_};
+    ctx.notes = device_ ? &notes_ : nullptr;
+    return ctx;
   }
   Arena& arena() { return arena_; }
   void reset() {

@@ -43,6 +43,8 @@ class Device {
                       size_t args_bytes) = 0;
   /// Returns when all work is done; throws with the kernel's name if one failed.
   virtual void synchronise() = 0;
+  /// Operations per second of its matrix products at full rate, by its data sheet; 0: unknown.
+  virtual double matrix_rate(Precision) const { return 0; }
 };
 
 /// For messages; null is the CPU.

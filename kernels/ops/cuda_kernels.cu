@@ -16,6 +16,7 @@ void add_embed_kernels(KernelTable& t);
 void add_halt_kernels(KernelTable& t);
 void add_layernorm_kernels(KernelTable& t);
 void add_linear_xent_kernels(KernelTable& t);
+void add_matmul_kernels(KernelTable& t);
 void add_readout_stats_kernels(KernelTable& t);
 void add_reduce_kernels(KernelTable& t);
 void add_rmsnorm_kernels(KernelTable& t);
@@ -41,6 +42,7 @@ KernelTable all_kernels() {
   add_halt_kernels(t);
   add_layernorm_kernels(t);
   add_linear_xent_kernels(t);
+  add_matmul_kernels(t);
   add_readout_stats_kernels(t);
   add_reduce_kernels(t);
   add_rmsnorm_kernels(t);

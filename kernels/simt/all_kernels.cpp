@@ -12,6 +12,7 @@
 #include "kernels/ops/layernorm/layernorm_body.h"
 #include "kernels/ops/linear_xent/linear_xent_body.h"
 #include "kernels/ops/loss_sums_body.h"
+#include "kernels/ops/matmul/matmul_body.h"
 #include "kernels/ops/readout_stats/readout_stats_body.h"
 #include "kernels/ops/reduce/reduce_body.h"
 #include "kernels/ops/rmsnorm/rmsnorm_body.h"
@@ -40,6 +41,7 @@ void add_all_kernels(KernelTable& table) {
   ops::halt_kernels(table);
   ops::layernorm_kernels(table);
   ops::linear_xent_kernels(table);
+  ops::matmul_kernels(table);
   ops::readout_stats_kernels(table);
   ops::reduce_kernels(table);
   ops::rmsnorm_kernels(table);

@@ -122,21 +122,36 @@ class CudaContext {
                  : "memory");
   }
 
-  // --- global memory
+  // --- global memory. CUDA's atomicAdd and its kin are relaxed: these are not.
   template <class T>
   SV_DEVICE T atomic_add(T* p, T x) {
     static_assert(kWordInteger<T>, "sums of floats have one order: no atomics");
-    return atomicAdd(p, x);
+    uint32_t old;
+    asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], %2;"
+                 : "=r"(old)
+                 : "l"(p), "r"(static_cast<uint32_t>(x))
+                 : "memory");
+    return static_cast<T>(old);
   }
   template <class T>
   SV_DEVICE T atomic_exchange(T* p, T x) {
     static_assert(kWordInteger<T>);
-    return atomicExch(p, x);
+    uint32_t old;
+    asm volatile("atom.acq_rel.gpu.global.exch.b32 %0, [%1], %2;"
+                 : "=r"(old)
+                 : "l"(p), "r"(static_cast<uint32_t>(x))
+                 : "memory");
+    return static_cast<T>(old);
   }
   template <class T>
   SV_DEVICE T atomic_cas(T* p, T expected, T desired) {
     static_assert(kWordInteger<T>);
-    return atomicCAS(p, expected, desired);
+    uint32_t old;
+    asm volatile("atom.acq_rel.gpu.global.cas.b32 %0, [%1], %2, %3;"
+                 : "=r"(old)
+                 : "l"(p), "r"(static_cast<uint32_t>(expected)), "r"(static_cast<uint32_t>(desired))
+                 : "memory");
+    return static_cast<T>(old);
   }
   SV_DEVICE int load_acquire(const int* p) {
     int x;
@@ -154,6 +169,11 @@ class CudaContext {
     uint32_t bits;
     asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(bits) : "f"(x));
     return __uint_as_float(bits);
+  }
+  SV_DEVICE uint32_t to_bf16(float low, float high) {
+    uint32_t bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
   }
 
  private:

@@ -28,7 +28,7 @@ SV_DEVICE float warp_max(C& ctx, float x) {
 
 /// Combines all threads: a butterfly in each warp, then one over the warps' results, the empty
 /// places holding `neutral`. Every thread has the result. Uses kReduceBytes of shared memory at
-/// `byte_offset`; a barrier at each end lets it be called again with the same memory.
+/// `byte_offset`; the barrier it begins with lets it be called again with the same memory.
 template <class C, class T, class F>
 SV_DEVICE T block_reduce(C& ctx, T x, T neutral, int byte_offset, F&& join) {
   static_assert(sizeof(T) <= 8, "kReduceBytes holds 8 bytes per warp");

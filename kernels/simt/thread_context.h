@@ -127,13 +127,13 @@ class ThreadContext {
   T atomic_add(T* p, T x) {
     static_assert(kWordInteger<T>, "sums of floats have one order: no atomics");
     block_.advance();
-    return __atomic_fetch_add(p, x, __ATOMIC_RELAXED);
+    return __atomic_fetch_add(p, x, __ATOMIC_ACQ_REL);
   }
   template <class T>
   T atomic_exchange(T* p, T x, const Site& site = Site::current()) {
     static_assert(kWordInteger<T>);
     block_.poll(thread_, site);
-    const T old = __atomic_exchange_n(p, x, __ATOMIC_RELAXED);
+    const T old = __atomic_exchange_n(p, x, __ATOMIC_ACQ_REL);
     return changed(old, x);
   }
   template <class T>
@@ -142,7 +142,7 @@ class ThreadContext {
     block_.poll(thread_, site);
     T old = expected;
     const bool done =
-        __atomic_compare_exchange_n(p, &old, desired, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        __atomic_compare_exchange_n(p, &old, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
     return changed(old, done ? desired : old);
   }
   int load_acquire(const int* p, const Site& site = Site::current()) {
@@ -167,11 +167,17 @@ class ThreadContext {
     }
     return std::bit_cast<float>((bits + 0x1000u) & ~0x1fffu);
   }
+  uint32_t to_bf16(float low, float high) { return bf16_bits(low) | bf16_bits(high) << 16; }
 
  private:
   template <class T>
   static constexpr bool kWordInteger = std::is_same_v<T, int> || std::is_same_v<T, unsigned>;
 
+  /// Nearest, ties to even; NaN is the instruction's.
+  static uint32_t bf16_bits(float x) {
+    const uint32_t bits = std::bit_cast<uint32_t>(x);
+    return std::isnan(x) ? 0x7fffu : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+  }
   /// The old value of a word; a new one that differs is news to those who wait.
   template <class T>
   T changed(T old, T now) {

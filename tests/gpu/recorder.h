@@ -37,6 +37,7 @@ class Recorder final : public Device {
     device_.launch(kernel, shape, args, args_bytes);
   }
   void synchronise() override { device_.synchronise(); }
+  double matrix_rate(Precision precision) const override { return device_.matrix_rate(precision); }
 
   /// Launches since the last call.
   std::vector<Launch> take() { return std::exchange(launches_, {}); }

@@ -153,19 +153,21 @@ std::string report_table(const Report& report) {
   std::string text;
   std::snprintf(line,
                 sizeof line,
-                "%-28s %6s %8s %9s %10s %8s %8s\n",
+                "%-28s %6s %8s %9s %10s %8s %8s %9s %8s\n",
                 "kernel",
                 "cases",
                 "repeats",
                 "error",
                 "us",
                 "GB/s",
-                "of copy");
+                "of copy",
+                "GF/s",
+                "of rate");
   text += line;
   for (const KernelReport& k : report.kernels) {
     std::snprintf(line,
                   sizeof line,
-                  "%-28s %6d %8d %9.3f %10.1f %8.1f %7.0f%%%s\n",
+                  "%-28s %6d %8d %9.3f %10.1f %8.1f %7.0f%% %9.1f %7.0f%%%s\n",
                   k.kernel.c_str(),
                   k.cases,
                   k.repeats,
@@ -173,6 +175,8 @@ std::string report_table(const Report& report) {
                   k.time.seconds * 1e6,
                   k.time.gbs,
                   report.copy_gbs > 0 ? 100 * k.time.gbs / report.copy_gbs : 0.0,
+                  k.time.gflops,
+                  100 * k.time.of_rate,
                   k.problem.empty() ? "" : "  FAILS");
     text += line;
   }

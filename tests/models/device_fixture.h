@@ -2,43 +2,18 @@
 // sides.
 #pragma once
 #include "kernels/memory/copy.h"
-#include "kernels/ops/matmul/matmul.h"
 #include "kernels/simt/memory_faults.h"
 #include "kernels/simt/simt_device.h"
 #include "models/model_fixture.h"
 
 namespace sv::models_test {
 
-/// The executor, with the one op that has no kernels yet computed by the host.
-class DeviceWithProducts : public simt::SimtDevice {
- public:
-  void launch(const char* kernel,
-              const LaunchShape& shape,
-              const void* args,
-              size_t args_bytes) override {
-    if (std::string(kernel) != "matmul") {
-      SimtDevice::launch(kernel, shape, args, args_bytes);
-      return;
-    }
-    const simt::DeviceMemory::Open open(memory());
-    ops::MatmulCall c = *static_cast<const ops::MatmulCall*>(args);
-    Arena scratch;
-    c.ctx.arena = &scratch;
-    c.ctx.device = nullptr;
-    if (c.vjp) {
-      ops::matmul_vjp(c.ctx, c.x, c.w, c.y, c.dx, c.dw, c.dbias);
-    } else {
-      ops::matmul(c.ctx, c.x, c.w, c.bias, c.y);
-    }
-  }
-};
-
 /// Device memory that host code touches ends the test with a message: this is what shows that no
 /// file of models or interp reads a tensor without a copy.
 class DeviceTest : public testing::Test {
  protected:
   void TearDown() override { EXPECT_GT(device_.launches(), 0) << "nothing ran on the device"; }
-  DeviceWithProducts device_;
+  simt::SimtDevice device_;
   simt::MemoryFaults faults_{device_.memory()};
 };
 

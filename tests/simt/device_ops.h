@@ -26,6 +26,7 @@ inline const std::vector<DeviceOp>& device_ops() {
       {"halt"},
       {"layernorm"},
       {"linear_xent"},
+      {"matmul"},
       {"readout_stats"},
       {"reduce"},
       {"rmsnorm"},

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/rng.h"
+#include "kernels/ops/attention_fused/attention_fused.h"
 #include "kernels/ops/embed/embed.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 #include "kernels/ops/rows/rows.h"
@@ -129,6 +130,70 @@ TEST(DeviceRules, AnIdOutsideTheTableGivesNanAndNoGradient) {
     EXPECT_EQ(std::isnan(y[i]), t == 1 || t == 2 || t == 5) << t;
   }
   EXPECT_EQ(dtable, (std::vector<float>{1, 1, 0, 0, 2, 2}));
+}
+
+/// o of attention_fused (1, 1, T, 2 x 4) whose sequence has `length` keys in use, in S = T places
+/// that hold `rest` behind them; the pattern's own o if not fused.
+std::vector<float> attention_of(int64_t T, int length, float rest, bool fused) {
+  simt::SimtDevice device;
+  Arena arena(device, 1);
+  const Context ctx{&arena, 1, {}, &device};
+  const auto rows = [&](uint32_t stream) {
+    const Tensor t = make_tensor(arena, {1, 1, T, 8}, DType::f32);
+    std::vector<float> values(static_cast<size_t>(t.numel()), rest);
+    for (size_t i = 0; i < static_cast<size_t>(8 * length); ++i) {
+      values[i] = static_cast<float>(Rng(2, stream).normal(i));
+    }
+    device.to_device(t.data, values.data(), t.bytes());
+    return t;
+  };
+  const Tensor q = rows(1), k = rows(2), v = rows(3), o = make_tensor(arena, q.shape, DType::f32);
+  const Tensor lengths = make_tensor(arena, {1, 1}, DType::i32);
+  device.to_device(lengths.data, &length, sizeof length);
+  const ops::AttentionMask mask{ops::AttentionMask::Kind::bidirectional, lengths, {}};
+  if (fused) {
+    const Tensor stats = make_tensor(arena, {1, 1, 2, T, 2}, DType::f32);
+    ops::attention_fused(ctx, {q, k, v, mask, 2, 2, 0.5}, o, stats);
+  } else {
+    const Tensor p = make_tensor(arena, {1, 1, 2, T, T}, DType::f32);
+    ops::attention_pattern(ctx, q, k, mask, 2, 2, 0.5, p);
+    ops::attention_mix(ctx, p, v, 2, 2, o);
+  }
+  std::vector<float> got(static_cast<size_t>(8 * length));
+  device.to_host(got.data(), o.data, got.size() * sizeof(float));
+  return got;
+}
+
+TEST(DeviceRules, PaddingBehindTheLengthsChangesNoBitOfAttention) {
+  for (const bool fused : {false, true}) {
+    for (const int length : {13, 70}) {
+      const std::vector<float> alone = attention_of(length, length, 0.0f, fused);
+      for (const int64_t T : {length + 1, length + 30, 131}) {
+        EXPECT_EQ(attention_of(T, length, 3.0f, fused), alone)
+            << fused << " " << length << " " << T;
+      }
+    }
+  }
+}
+
+TEST(DeviceRules, CountsOutsideTheKeysAreTakenAsTheNearestInside) {
+  simt::SimtDevice device;
+  Arena arena(device, 1);
+  const Context ctx{&arena, 1, {}, &device};
+  const Tensor x = make_tensor(arena, {1, 2, 3, 4}, DType::f32);
+  const std::vector<float> ones(24, 1.0f);
+  device.to_device(x.data, ones.data(), x.bytes());
+  const Tensor lengths = make_tensor(arena, {1, 2}, DType::i32);
+  const int counts[] = {-5, 1 << 30};
+  device.to_device(lengths.data, counts, sizeof counts);
+  const Tensor p = make_tensor(arena, {1, 2, 1, 3, 3}, DType::f32);
+  ops::attention_pattern(
+      ctx, x, x, {ops::AttentionMask::Kind::bidirectional, lengths, {}}, 1, 1, 1.0, p);
+  std::vector<float> got(18);
+  device.to_host(got.data(), p.data, p.bytes());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_FLOAT_EQ(got[i], i < 9 ? 0.0f : 1.0f / 3) << i;
+  }
 }
 
 TEST(DeviceRules, ALongListOfModelsIsRefused) {

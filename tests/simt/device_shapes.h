@@ -8,6 +8,7 @@
 #include "kernels/ops/embed/cases.h"
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
+#include "kernels/ops/matmul/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
@@ -66,6 +67,21 @@ inline std::vector<Case> device_shapes(const std::string& op) {
   }
   if (op == "rope") {
     return {rope_case("M2 B9 T7 H2 K64", {2, 9, 7, 128}, 2, 10000, false)};
+  }
+  if (op == "matmul") {
+    std::vector<Case> list = {
+        matmul_case("M2 N600 K36 O40 two sums of dw", {2, 600, 36, 40, false}),
+        matmul_case("M2 N66 K64 O64 whole tiles", {2, 66, 64, 64, true})};
+    for (const auto& [name, precision] :
+         {std::pair{"tf32 ", Precision::tf32}, std::pair{"bf16 ", Precision::bf16}}) {
+      const std::string text = name;
+      list.push_back(matmul_mode_case(text + "M2 N1 K1 O1", {2, 1, 1, 1, true}, {precision}));
+      list.push_back(
+          matmul_mode_case(text + "M2 N5 K131 O67", {2, 5, 131, 67, false}, {precision}));
+      list.push_back(
+          matmul_mode_case(text + "M1 N530 K64 O64", {1, 530, 64, 64, false}, {precision}));
+    }
+    return list;
   }
   if (op == "reduce") {
     return {mean_positions_case("mean M2 B1 T3 D1100", {2, 1, 3, 1100}),

@@ -133,9 +133,17 @@ TEST(SimtMemory, EndsAtAPageThatAKernelCannotTouch) {
 }
 
 TEST(SimtMemory, KnowsWhatWasWrittenBesideAnAllocation) {
-  const std::string behind = fault_of([](auto&, const PlantedArgs& a) { a.out[126] = 1.0f; });
+  const std::string behind = fault_of([](auto& ctx, const PlantedArgs& a) {
+    if (ctx.block_x() == 1) {
+      a.out[126] = 1.0f;
+    }
+  });
   EXPECT_EQ(behind, "kernel 'planted' wrote behind an allocation of 500 bytes");
-  const std::string before = fault_of([](auto&, const PlantedArgs& a) { a.out[-1] = 1.0f; });
+  const std::string before = fault_of([](auto& ctx, const PlantedArgs& a) {
+    if (ctx.block_x() == 1) {
+      a.out[-1] = 1.0f;
+    }
+  });
   EXPECT_EQ(before, "kernel 'planted' wrote in front of an allocation of 500 bytes");
 }
 

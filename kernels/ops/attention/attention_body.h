@@ -19,13 +19,17 @@ struct HeadPlace {
       : b(block / tiles / heads), h(block / tiles % heads), tile(block % tiles) {}
 };
 
-/// p = softmax(scale rows keys^T) over the keys seen, or p (=|+=) rows keys^T.
-template <bool softmax>
+/// What becomes of rows keys^T: p (=|+=) it; p = softmax of it over the keys seen, for which it
+/// waits in shared memory, or, where a row is too long for that, in p itself (mostly in L2).
+enum class ScoreUse : uint8_t { products, softmax, long_softmax };
+
+template <ScoreUse kind>
 struct AttentionScores {
-  static constexpr const char* kName = softmax ? "attention_pattern" : "attention_products";
-  static constexpr int kMaxBlock = kTileThreads;
-  /// Scores wait in shared memory for their softmax if the block then needs no more than this: two
-  /// blocks of an H100 SM. Otherwise they wait in p, mostly in L2.
+  static constexpr const char* kName = kind == ScoreUse::products  ? "attention_products"
+                                       : kind == ScoreUse::softmax ? "attention_pattern"
+                                                                   : "attention_pattern_long";
+  static constexpr int kMaxBlock = kHeadThreads;
+  /// Most shared memory for scores that wait there: two blocks fit an H100 SM.
   static constexpr int kMostBytes = 96 * 1024;
   struct Args {
     const float* rows;  // (M, B, T, H K)
@@ -34,61 +38,63 @@ struct AttentionScores {
     AttentionShape d;
     DeviceMask mask;
     float scale;
-    bool adds, vector, vector_p, waits_inside;
+    bool adds, vector, vector_p;
     LiveModels models;
   };
   struct Tiles {
-    Tile rows, keys, scores;
+    HeadTile rows, keys, scores;
     int bytes;
-    SV_HD Tiles(const AttentionShape& d, bool inside) {
-      TileSpace space;
+    SV_HD explicit Tiles(const AttentionShape& d) {
+      HeadTileSpace space;
       rows = space.take(d.K, d.tile_T);
       keys = space.take(d.K, d.tile_S);
-      scores = space.take(inside ? d.tile_T : 0, round4(d.S));
+      scores = space.take(kind == ScoreUse::softmax ? d.tile_T : 0, up_to_four(d.S));
       bytes = space.bytes;
     }
   };
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const AttentionShape& d = a.d;
-    const HeadPlace at(ctx.block_x(), d.H, tile_count(d.T, d.tile_T));
+    const HeadPlace at(ctx.block_x(), d.H, head_tile_count(d.T, d.tile_T));
     const int64_t m = a.models.model(ctx.block_y()), mb = m * d.B + at.b;
     const int t0 = at.tile * d.tile_T, rows = d.T - t0 < d.tile_T ? d.T - t0 : d.tile_T;
     const DeviceVisible visible(a.mask, d, m, at.b);
-    const int end = softmax ? visible.count(t0 + rows - 1) : d.S;
-    const Tiles tiles(d, a.waits_inside);
+    const int end = kind == ScoreUse::products ? d.S : visible.count(t0 + rows - 1);
+    const Tiles tiles(d);
     float* p = a.p + d.p_at(mb, at.h, t0);
-    load_columns(
+    load_head_columns(
         ctx, tiles.rows, {a.rows + d.q_at(mb, at.h, t0), int64_t{d.H} * d.K, rows, d.K, a.vector});
     for (int s0 = 0; s0 < end; s0 += d.tile_S) {
       const int keys = end - s0 < d.tile_S ? end - s0 : d.tile_S;
       ctx.barrier();
       const float* from = a.keys + d.k_at(mb, d.group(at.h), s0);
-      load_columns(ctx, tiles.keys, {from, int64_t{d.G} * d.K, keys, d.K, a.vector});
+      load_head_columns(ctx, tiles.keys, {from, int64_t{d.G} * d.K, keys, d.K, a.vector});
       ctx.barrier();
       const Patch patch = patch_by_rows(ctx, rows, keys);
-      const TileTarget to{p + s0, d.S, rows, keys, a.vector_p && keys % 4 == 0};
-      PatchSum sum;
-      start_patch(sum, to, patch, a.adds);
-      if (patch.mine) {
-        multiply(ctx, tiles.rows, tiles.keys, patch, d.K, sum);
+      const HeadTarget to{p + s0, d.S, rows, keys, a.vector_p && keys % 4 == 0};
+      PatchSum sum = {};
+      if constexpr (kind == ScoreUse::products) {
+        start_patch(sum, to, patch, a.adds);
       }
-      if (a.waits_inside && patch.mine) {
+      if (patch.mine) {
+        multiply_patch(ctx, tiles.rows, tiles.keys, patch, d.K, sum);
+      }
+      if constexpr (kind != ScoreUse::softmax) {
+        put_patch(sum, to, patch);
+      } else if (patch.mine) {
         auto scores = tiles.scores.fours(ctx);
         for (int i = 0; i < 4; ++i) {
           scores[(4 * patch.row + i) * tiles.scores.groups + s0 / 4 + patch.column] =
               simt::Float4{sum[i][0], sum[i][1], sum[i][2], sum[i][3]};
         }
-      } else {
-        put_patch(sum, to, patch);
       }
     }
-    if constexpr (softmax) {
+    if constexpr (kind != ScoreUse::products) {
       ctx.barrier();
       for (int t = ctx.warp(); t < rows; t += ctx.warps()) {
         float* row = p + int64_t{t} * d.S;
         const int n = visible.count(t0 + t);
-        if (a.waits_inside) {
+        if constexpr (kind == ScoreUse::softmax) {
           auto scores = tiles.scores.floats(ctx) + t * 4 * tiles.scores.groups;
           softmax_row(ctx, scores, n, d.S, a.scale, row);
         } else {
@@ -131,7 +137,7 @@ struct AttentionScores {
 /// out (T, K) (=|+=) w x of a head, w (T, S) a pattern or the gradient of its scores.
 struct AttentionRows {
   static constexpr const char* kName = "attention_rows";
-  static constexpr int kMaxBlock = kTileThreads;
+  static constexpr int kMaxBlock = kHeadThreads;
   struct Args {
     const float* w;  // (M or live, B, H, T, S)
     const float* x;  // (M, B, S, G K)
@@ -142,10 +148,10 @@ struct AttentionRows {
     LiveModels models;
   };
   struct Tiles {
-    Tile w, x;
+    HeadTile w, x;
     int bytes;
     SV_HD explicit Tiles(const AttentionShape& d) {
-      TileSpace space;
+      HeadTileSpace space;
       w = space.take(d.tile_S, d.tile_T);
       x = space.take(d.tile_S, d.width());
       bytes = space.bytes;
@@ -154,7 +160,7 @@ struct AttentionRows {
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const AttentionShape& d = a.d;
-    const HeadPlace at(ctx.block_x(), d.H, tile_count(d.T, d.tile_T));
+    const HeadPlace at(ctx.block_x(), d.H, head_tile_count(d.T, d.tile_T));
     const int64_t m = a.models.model(ctx.block_y()), mb = m * d.B + at.b;
     const int64_t w_mb = (a.by_place ? ctx.block_y() : m) * d.B + at.b;
     const int t0 = at.tile * d.tile_T, rows = d.T - t0 < d.tile_T ? d.T - t0 : d.tile_T;
@@ -163,17 +169,17 @@ struct AttentionRows {
     const float* x = a.x + d.k_at(mb, d.group(at.h), 0);
     const int64_t apart = int64_t{d.G} * d.K;
     const Patch patch = patch_by_rows(ctx, rows, d.K);
-    const TileTarget to{a.out + d.q_at(mb, at.h, t0), int64_t{d.H} * d.K, rows, d.K, a.vector};
+    const HeadTarget to{a.out + d.q_at(mb, at.h, t0), int64_t{d.H} * d.K, rows, d.K, a.vector};
     PatchSum sum;
     start_patch(sum, to, patch, a.adds);
     for (int s0 = 0; s0 < d.S; s0 += d.tile_S) {
       const int keys = d.S - s0 < d.tile_S ? d.S - s0 : d.tile_S;
       ctx.barrier();
-      load_columns(ctx, tiles.w, {w + s0, d.S, rows, keys, a.vector_w && keys % 4 == 0});
-      load_rows(ctx, tiles.x, {x + s0 * apart, apart, keys, d.K, a.vector});
+      load_head_columns(ctx, tiles.w, {w + s0, d.S, rows, keys, a.vector_w && keys % 4 == 0});
+      load_head_rows(ctx, tiles.x, {x + s0 * apart, apart, keys, d.K, a.vector});
       ctx.barrier();
       if (patch.mine) {
-        multiply(ctx, tiles.w, tiles.x, patch, keys, sum);
+        multiply_patch(ctx, tiles.w, tiles.x, patch, keys, sum);
       }
     }
     put_patch(sum, to, patch);
@@ -183,7 +189,7 @@ struct AttentionRows {
 /// out (S, K) (=|+=) w^T x over the heads of a group, one after the other.
 struct AttentionColumns {
   static constexpr const char* kName = "attention_columns";
-  static constexpr int kMaxBlock = kTileThreads;
+  static constexpr int kMaxBlock = kHeadThreads;
   struct Args {
     const float* w;  // (M or live, B, H, T, S)
     const float* x;  // (M, B, T, H K)
@@ -194,10 +200,10 @@ struct AttentionColumns {
     LiveModels models;
   };
   struct Tiles {
-    Tile w, x;
+    HeadTile w, x;
     int bytes;
     SV_HD explicit Tiles(const AttentionShape& d) {
-      TileSpace space;
+      HeadTileSpace space;
       w = space.take(d.tile_T, d.tile_S);
       x = space.take(d.tile_T, d.width());
       bytes = space.bytes;
@@ -206,13 +212,13 @@ struct AttentionColumns {
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const AttentionShape& d = a.d;
-    const HeadPlace at(ctx.block_x(), d.G, tile_count(d.S, d.tile_S));  // h is the group
+    const HeadPlace at(ctx.block_x(), d.G, head_tile_count(d.S, d.tile_S));  // h is the group
     const int64_t m = a.models.model(ctx.block_y()), mb = m * d.B + at.b;
     const int64_t w_mb = (a.by_place ? ctx.block_y() : m) * d.B + at.b;
     const int s0 = at.tile * d.tile_S, keys = d.S - s0 < d.tile_S ? d.S - s0 : d.tile_S;
     const Tiles tiles(d);
     const Patch patch = patch_by_rows(ctx, keys, d.K);
-    const TileTarget to{a.out + d.k_at(mb, at.h, s0), int64_t{d.G} * d.K, keys, d.K, a.vector};
+    const HeadTarget to{a.out + d.k_at(mb, at.h, s0), int64_t{d.G} * d.K, keys, d.K, a.vector};
     PatchSum sum;
     start_patch(sum, to, patch, a.adds);
     const int each = d.H / d.G;
@@ -221,12 +227,12 @@ struct AttentionColumns {
         const int rows = d.T - t0 < d.tile_T ? d.T - t0 : d.tile_T;
         ctx.barrier();
         const float* w = a.w + d.p_at(w_mb, h, t0) + s0;
-        load_rows(ctx, tiles.w, {w, d.S, rows, keys, a.vector_w && keys % 4 == 0});
+        load_head_rows(ctx, tiles.w, {w, d.S, rows, keys, a.vector_w && keys % 4 == 0});
         const float* x = a.x + d.q_at(mb, h, t0);
-        load_rows(ctx, tiles.x, {x, int64_t{d.H} * d.K, rows, d.K, a.vector});
+        load_head_rows(ctx, tiles.x, {x, int64_t{d.H} * d.K, rows, d.K, a.vector});
         ctx.barrier();
         if (patch.mine) {
-          multiply(ctx, tiles.w, tiles.x, patch, rows, sum);
+          multiply_patch(ctx, tiles.w, tiles.x, patch, rows, sum);
         }
       }
     }
@@ -276,8 +282,9 @@ struct AttentionScoreGradient {
 
 template <class Table>
 void attention_kernels(Table& t) {
-  t.template add<AttentionScores<true>>();
-  t.template add<AttentionScores<false>>();
+  t.template add<AttentionScores<ScoreUse::products>>();
+  t.template add<AttentionScores<ScoreUse::softmax>>();
+  t.template add<AttentionScores<ScoreUse::long_softmax>>();
   t.template add<AttentionRows>();
   t.template add<AttentionColumns>();
   t.template add<AttentionScoreGradient>();

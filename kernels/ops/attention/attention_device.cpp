@@ -13,27 +13,24 @@ bool whole_fours(int n, std::initializer_list<const void*> pointers) {
 }
 
 /// p of rows (M, B, T, H K) and keys (M, B, S, G K).
-template <bool softmax>
+template <ScoreUse kind>
 void scores(const Context& ctx,
             const Tensor& rows,
             const Tensor& keys,
-            AttentionShape d,
+            const AttentionShape& d,
             const DeviceMask& mask,
             double scale,
             bool adds,
             const Tensor& p) {
-  using Kernel = AttentionScores<softmax>;
-  d.tile_T = equal_tiles(d.T, kTile);
-  d.tile_S = equal_tiles(d.S, kTile);
-  const bool inside = softmax && typename Kernel::Tiles(d, true).bytes <= Kernel::kMostBytes;
+  using Kernel = AttentionScores<kind>;
   const LiveModels models = live_models(ctx, rows.dim(0));
   launch<Kernel>(ctx,
                  head_blocks(d,
                              d.H,
-                             tile_count(d.T, d.tile_T),
+                             head_tile_count(d.T, d.tile_T),
                              models,
                              patch_threads(d.tile_T, d.tile_S),
-                             typename Kernel::Tiles(d, inside).bytes),
+                             typename Kernel::Tiles(d).bytes),
                  {rows.as<float>(),
                   keys.as<float>(),
                   p.as<float>(),
@@ -43,8 +40,13 @@ void scores(const Context& ctx,
                   adds,
                   whole_fours(d.K, {rows.data, keys.data}),
                   whole_fours(d.S, {p.data}),
-                  inside,
                   models});
+}
+
+AttentionShape score_tiles(AttentionShape d) {
+  d.tile_T = equal_head_tiles(d.T, kHeadTile);
+  d.tile_S = equal_head_tiles(d.S, kHeadTile);
+  return d;
 }
 
 /// A weight matrix of every head: w (M, B, H, T, S), or (live, B, H, T, S) by place.
@@ -55,7 +57,7 @@ struct Weights {
 
 /// Rows or columns of c that one block can take beside a head's width.
 int most_beside(const AttentionShape& d) {
-  return std::min(kTile, 4 * (kTileThreads / (d.width() / 4)));
+  return std::min(kHeadTile, 4 * (kHeadThreads / (d.width() / 4)));
 }
 
 void weighted_rows(const Context& ctx,
@@ -64,13 +66,13 @@ void weighted_rows(const Context& ctx,
                    AttentionShape d,
                    bool adds,
                    const Tensor& out) {
-  d.tile_T = equal_tiles(d.T, most_beside(d));
-  d.tile_S = equal_tiles(d.S, kTile);
+  d.tile_T = equal_head_tiles(d.T, most_beside(d));
+  d.tile_S = equal_head_tiles(d.S, kHeadTile);
   const LiveModels models = live_models(ctx, x.dim(0));
   launch<AttentionRows>(ctx,
                         head_blocks(d,
                                     d.H,
-                                    tile_count(d.T, d.tile_T),
+                                    head_tile_count(d.T, d.tile_T),
                                     models,
                                     patch_threads(d.tile_T, d.K),
                                     AttentionRows::Tiles(d).bytes),
@@ -87,13 +89,13 @@ void weighted_rows(const Context& ctx,
 
 void weighted_columns(
     const Context& ctx, const Weights& w, const Tensor& x, AttentionShape d, const Grad& out) {
-  d.tile_T = equal_tiles(d.T, kTile);
-  d.tile_S = equal_tiles(d.S, most_beside(d));
+  d.tile_T = equal_head_tiles(d.T, kHeadTile);
+  d.tile_S = equal_head_tiles(d.S, most_beside(d));
   const LiveModels models = live_models(ctx, x.dim(0));
   launch<AttentionColumns>(ctx,
                            head_blocks(d,
                                        d.G,
-                                       tile_count(d.S, d.tile_S),
+                                       head_tile_count(d.S, d.tile_S),
                                        models,
                                        patch_threads(d.tile_S, d.K),
                                        AttentionColumns::Tiles(d).bytes),
@@ -119,8 +121,13 @@ void attention_pattern(const Context& ctx,
                        double scale,
                        const Tensor& p) {
   const AttentionShape d =
-      attention_shape(q, k, heads, kv_heads, kMostTileWidth, "attention_pattern");
-  scores<true>(ctx, q, k, d, device_mask(mask), scale, false, p);
+      score_tiles(attention_shape(q, k, heads, kv_heads, kMostHeadWidth, "attention_pattern"));
+  using Short = AttentionScores<ScoreUse::softmax>;
+  if (Short::Tiles(d).bytes <= Short::kMostBytes) {
+    scores<ScoreUse::softmax>(ctx, q, k, d, device_mask(mask), scale, false, p);
+  } else {
+    scores<ScoreUse::long_softmax>(ctx, q, k, d, device_mask(mask), scale, false, p);
+  }
 }
 
 void attention_pattern_vjp(const Context& ctx,
@@ -135,7 +142,7 @@ void attention_pattern_vjp(const Context& ctx,
                            const Grad& dq,
                            const Grad& dk) {
   const AttentionShape d =
-      attention_shape(q, k, heads, kv_heads, kMostTileWidth, "attention_pattern_vjp");
+      attention_shape(q, k, heads, kv_heads, kMostHeadWidth, "attention_pattern_vjp");
   if (!dq.wanted() && !dk.wanted()) {
     return;
   }
@@ -164,7 +171,7 @@ void attention_mix(const Context& ctx,
                    int heads,
                    int kv_heads,
                    const Tensor& o) {
-  const AttentionShape d = attention_shape(o, v, heads, kv_heads, kMostTileWidth, "attention_mix");
+  const AttentionShape d = attention_shape(o, v, heads, kv_heads, kMostHeadWidth, "attention_mix");
   weighted_rows(ctx, {p.as<float>(), false}, v, d, false, o);
 }
 
@@ -177,9 +184,9 @@ void attention_mix_vjp(const Context& ctx,
                        const Grad& dp,
                        const Grad& dv) {
   const AttentionShape d =
-      attention_shape(dout, v, heads, kv_heads, kMostTileWidth, "attention_mix_vjp");
+      attention_shape(dout, v, heads, kv_heads, kMostHeadWidth, "attention_mix_vjp");
   if (dp.wanted()) {
-    scores<false>(ctx, dout, v, d, {}, 1.0, dp.adds(), dp.t);
+    scores<ScoreUse::products>(ctx, dout, v, score_tiles(d), {}, 1.0, dp.adds(), dp.t);
   }
   if (dv.wanted()) {
     weighted_columns(ctx, {p.as<float>(), false}, dout, d, dv);

@@ -16,7 +16,7 @@ inline AttentionShape attention_shape(
   const int64_t K = row.dim(3) / heads;
   SV_CHECK(K <= most_width, op, " on a device takes heads at most ", most_width, " wide, got ", K);
   const auto number = [&](int64_t n) {
-    SV_CHECK(n <= std::numeric_limits<int>::max() / kTile, op, ": a dimension is ", n);
+    SV_CHECK(n <= std::numeric_limits<int>::max() / kHeadTile, op, ": a dimension is ", n);
     return static_cast<int>(n);
   };
   AttentionShape d{};
@@ -37,8 +37,8 @@ inline DeviceMask device_mask(const AttentionMask& mask) {
 
 /// Threads for the patches of (rows, columns).
 inline int patch_threads(int rows, int columns) {
-  const int patches = round4(rows) / 4 * (round4(columns) / 4);
-  return std::max(kLeastThreads, (patches + simt::kWarp - 1) / simt::kWarp * simt::kWarp);
+  const int patches = up_to_four(rows) / 4 * (up_to_four(columns) / 4);
+  return std::max(kHeadLeastThreads, (patches + simt::kWarp - 1) / simt::kWarp * simt::kWarp);
 }
 
 /// `tiles` blocks for each of `heads` heads of each sequence of the live models.

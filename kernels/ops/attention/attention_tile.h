@@ -3,8 +3,8 @@
 //
 // Every product of attention is c (rows, columns) += a^T b with a (depth, rows) and b (depth,
 // columns) in shared memory; a thread keeps 4 x 4 of c in registers and reads 32 bytes of shared
-// memory for 16 fused multiply-adds, which is where the two rates of an SM meet. Each c is one
-// chain over the depth, ascending, as on the CPU (cpu/gemm.h): tiles do not change its bits.
+// memory for 16 fused multiply_patch-adds, which is where the two rates of an SM meet. Each c is
+// one chain over the depth, ascending, as on the CPU (cpu/gemm.h): tiles do not change its bits.
 #pragma once
 #include <cstdint>
 
@@ -13,21 +13,21 @@
 
 namespace sv::ops {
 
-inline constexpr int kTile = 64;            // most rows or columns of c of one block
-inline constexpr int kTileThreads = 256;    // most threads: 16 x 16 of 4 x 4
-inline constexpr int kLeastThreads = 128;   // below it a block waits for its loads
-inline constexpr int kMostTileWidth = 256;  // of a head
+inline constexpr int kHeadTile = 64;           // most rows or columns of c of one block
+inline constexpr int kHeadThreads = 256;       // most threads: 16 x 16 of 4 x 4
+inline constexpr int kHeadLeastThreads = 128;  // below it a block waits for its loads
+inline constexpr int kMostHeadWidth = 256;     // of a head
 
-SV_HD constexpr int round4(int n) {
+SV_HD constexpr int up_to_four(int n) {
   return (n + 3) / 4 * 4;
 }
 /// Size of the tiles that n is cut into: equal ones of at most `most`, multiples of 4.
-SV_HD constexpr int equal_tiles(int n, int most) {
+SV_HD constexpr int equal_head_tiles(int n, int most) {
   const int count = n > most ? (n + most - 1) / most : 1;
-  const int size = round4((n + count - 1) / count);
+  const int size = up_to_four((n + count - 1) / count);
   return size < 4 ? 4 : size;
 }
-SV_HD constexpr int tile_count(int n, int tile) {
+SV_HD constexpr int head_tile_count(int n, int tile) {
   return (n + tile - 1) / tile;
 }
 
@@ -35,7 +35,7 @@ struct AttentionShape {
   int B, T, S, H, G, K;
   int tile_T, tile_S;
 
-  SV_HD int width() const { return round4(K); }  // of a tile that holds a head
+  SV_HD int width() const { return up_to_four(K); }  // of a tile that holds a head
   SV_HD int group(int h) const { return h / (H / G); }
   /// Element offsets of a head's first row; mb = m B + b.
   SV_HD int64_t q_at(int64_t mb, int h, int t) const { return ((mb * T + t) * H + h) * int64_t{K}; }
@@ -73,7 +73,7 @@ struct DeviceVisible {
 };
 
 /// `depth` rows of `groups` x 4 floats in shared memory.
-struct Tile {
+struct HeadTile {
   int offset, depth, groups;
 
   template <class C>
@@ -86,17 +86,17 @@ struct Tile {
   }
 };
 /// Lays tiles out one behind the other; the host asks it for their size.
-struct TileSpace {
+struct HeadTileSpace {
   int bytes = 0;
-  SV_HD Tile take(int depth, int columns) {
-    const Tile tile{bytes, depth, columns / 4};
+  SV_HD HeadTile take(int depth, int columns) {
+    const HeadTile tile{bytes, depth, columns / 4};
     bytes += depth * columns * 4;
     return tile;
   }
 };
 
 /// A matrix in global memory whose rows are contiguous; 0 outside it.
-struct TileSource {
+struct HeadSource {
   const float* data;
   int64_t apart;  // from row to row
   int rows, columns;
@@ -116,7 +116,7 @@ struct TileSource {
 
 /// Calls f(row, column) for this thread's share of a grid, `columns` fastest.
 template <class C, class F>
-SV_DEVICE void each_cell(C& ctx, int rows, int columns, F&& f) {
+SV_DEVICE void each_head_cell(C& ctx, int rows, int columns, F&& f) {
   const int down = ctx.threads() / columns, right = ctx.threads() % columns;
   int row = ctx.thread() / columns, column = ctx.thread() % columns;
   while (row < rows) {
@@ -131,19 +131,19 @@ SV_DEVICE void each_cell(C& ctx, int rows, int columns, F&& f) {
 }
 /// The tile's rows are rows of x.
 template <class C>
-SV_DEVICE void load_rows(C& ctx, const Tile& to, const TileSource& x) {
+SV_DEVICE void load_head_rows(C& ctx, const HeadTile& to, const HeadSource& x) {
   auto tile = to.fours(ctx);
-  each_cell(ctx, to.depth, to.groups, [&](int row, int group) {
+  each_head_cell(ctx, to.depth, to.groups, [&](int row, int group) {
     tile[row * to.groups + group] = x.at(row, 4 * group);
   });
 }
 /// The tile's rows are columns of x. Neighbouring threads take neighbouring rows of x, whose stores
 /// share no bank; the other half of each sector that they read comes from L1 shortly after.
 template <class C>
-SV_DEVICE void load_columns(C& ctx, const Tile& to, const TileSource& x) {
+SV_DEVICE void load_head_columns(C& ctx, const HeadTile& to, const HeadSource& x) {
   auto tile = to.floats(ctx);
   const int rows = 4 * to.groups;
-  each_cell(ctx, (to.depth + 3) / 4, rows, [&](int group, int row) {
+  each_head_cell(ctx, (to.depth + 3) / 4, rows, [&](int group, int row) {
     const simt::Float4 v = x.at(row, 4 * group);
     for (int k = 0; k < 4; ++k) {
       if (4 * group + k < to.depth) {
@@ -174,10 +174,13 @@ using PatchSum = float[4][4];
 
 /// sum += a^T b over `depth`.
 template <class C>
-SV_DEVICE void multiply(
-    C& ctx, const Tile& a, const Tile& b, const Patch& at, int depth, PatchSum& sum) {
+SV_DEVICE void multiply_patch(
+    C& ctx, const HeadTile& a, const HeadTile& b, const Patch& at, int depth, PatchSum& sum) {
   auto rows = a.fours(ctx);
   auto columns = b.fours(ctx);
+#if defined(__CUDACC__)
+#pragma unroll 2  // four steps keep 32 operands in registers, and dk and dv then do not fit 128
+#endif
   for (int k = 0; k < depth; ++k) {
     const simt::Float4 x = rows[k * a.groups + at.row], y = columns[k * b.groups + at.column];
     for (int i = 0; i < 4; ++i) {
@@ -189,24 +192,24 @@ SV_DEVICE void multiply(
 }
 
 /// Where c (rows, columns) goes, and comes from when it is added to.
-struct TileTarget {
+struct HeadTarget {
   float* data;
   int64_t apart;
   int rows, columns;
   bool vector;
 };
-SV_DEVICE void start_patch(PatchSum& sum, const TileTarget& c, const Patch& at, bool adds) {
+SV_DEVICE void start_patch(PatchSum& sum, const HeadTarget& c, const Patch& at, bool adds) {
   for (int i = 0; i < 4; ++i) {
     const int row = 4 * at.row + i;
     const simt::Float4 v =
-        TileSource{c.data, c.apart, adds && at.mine ? c.rows : 0, c.columns, c.vector}.at(
+        HeadSource{c.data, c.apart, adds && at.mine ? c.rows : 0, c.columns, c.vector}.at(
             row, 4 * at.column);
     for (int j = 0; j < 4; ++j) {
       sum[i][j] = v.at[j];
     }
   }
 }
-SV_DEVICE void put_patch(const PatchSum& sum, const TileTarget& c, const Patch& at) {
+SV_DEVICE void put_patch(const PatchSum& sum, const HeadTarget& c, const Patch& at) {
   for (int i = 0; i < 4 && at.mine; ++i) {
     const int row = 4 * at.row + i, column = 4 * at.column;
     if (row < c.rows && column < c.columns) {

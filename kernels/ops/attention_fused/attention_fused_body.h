@@ -19,7 +19,7 @@ inline constexpr int kSoftmaxParts = 4;  // threads that share a row of scores
 /// Most rows and keys of a tile. The forward pass cuts the keys at its multiples whatever S is, so
 /// that the bits of a row do not depend on what lies behind the keys it sees.
 SV_HD constexpr int fused_tile(int K) {
-  return K <= 64 ? kTile : kTile / 2;
+  return K <= 64 ? kHeadTile : kHeadTile / 2;
 }
 
 /// A block's sequence, head (or group) and tile.
@@ -39,7 +39,7 @@ struct FusedPlace {
 /// exp(score - largest); what was summed before is scaled when a larger score comes.
 struct FusedForward {
   static constexpr const char* kName = "attention_fused_forward";
-  static constexpr int kMaxBlock = kTileThreads;
+  static constexpr int kMaxBlock = kHeadThreads;
   struct Args {
     const float* q;  // (M, B, T, H K)
     const float* k;  // (M, B, S, G K)
@@ -53,12 +53,12 @@ struct FusedForward {
     LiveModels models;
   };
   struct Tiles {
-    Tile q, k, v, p;
-    Tile most, sum, shrink;    // (1, tile_T)
-    Tile part_most, part_sum;  // (kSoftmaxParts, tile_T)
+    HeadTile q, k, v, p;
+    HeadTile most, sum, shrink;    // (1, tile_T)
+    HeadTile part_most, part_sum;  // (kSoftmaxParts, tile_T)
     int bytes;
     SV_HD explicit Tiles(const AttentionShape& d) {
-      TileSpace space;
+      HeadTileSpace space;
       q = space.take(d.K, d.tile_T);
       k = space.take(d.K, d.tile_S);
       v = space.take(d.tile_S, d.width());
@@ -74,7 +74,7 @@ struct FusedForward {
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const AttentionShape& d = a.d;
-    const FusedPlace at(ctx, a.models, d.B, d.H, tile_count(d.T, d.tile_T));
+    const FusedPlace at(ctx, a.models, d.B, d.H, head_tile_count(d.T, d.tile_T));
     const int t0 = at.tile * d.tile_T, rows = d.T - t0 < d.tile_T ? d.T - t0 : d.tile_T;
     const DeviceVisible visible(a.mask, d, at.m, at.b);
     const int end = visible.count(t0 + rows - 1);
@@ -87,20 +87,20 @@ struct FusedForward {
       tiles.most.floats(ctx)[row.t] = -INFINITY;
       tiles.sum.floats(ctx)[row.t] = 0.0f;
     }
-    load_columns(ctx, tiles.q, {a.q + q_at, q_apart, rows, d.K, a.vector});
+    load_head_columns(ctx, tiles.q, {a.q + q_at, q_apart, rows, d.K, a.vector});
     const Patch out = patch_by_rows(ctx, rows, d.K);
     PatchSum sum = {};
     for (int s0 = 0; s0 < end; s0 += d.tile_S) {
       const int keys = end - s0 < d.tile_S ? end - s0 : d.tile_S;
       const int64_t k_at = d.k_at(at.mb, d.group(at.h), s0);
       ctx.barrier();
-      load_columns(ctx, tiles.k, {a.k + k_at, k_apart, keys, d.K, a.vector});
-      load_rows(ctx, tiles.v, {a.v + k_at, k_apart, keys, d.K, a.vector});
+      load_head_columns(ctx, tiles.k, {a.k + k_at, k_apart, keys, d.K, a.vector});
+      load_head_rows(ctx, tiles.v, {a.v + k_at, k_apart, keys, d.K, a.vector});
       ctx.barrier();
       const Patch patch = patch_by_columns(ctx, d.tile_T, keys);
       if (patch.mine) {
         PatchSum score = {};
-        multiply(ctx, tiles.q, tiles.k, patch, d.K, score);
+        multiply_patch(ctx, tiles.q, tiles.k, patch, d.K, score);
         auto p = tiles.p.fours(ctx);
         for (int j = 0; j < 4; ++j) {
           p[(4 * patch.column + j) * tiles.p.groups + patch.row] =
@@ -117,7 +117,7 @@ struct FusedForward {
             sum[i][j] = sum[i][j] * factor;
           }
         }
-        multiply(ctx, tiles.p, tiles.v, out, keys, sum);
+        multiply_patch(ctx, tiles.p, tiles.v, out, keys, sum);
       }
     }
     ctx.barrier();
@@ -241,11 +241,11 @@ struct FusedRows {
   const float* delta;  // (T)
   float scale;
 
-  /// p and ds of a row that sees the key; `product` is q k.
-  SV_DEVICE void gradient(int t, float product, float dp, float& p, float& ds) const {
-    p = point::exp_poly(product * scale - stats[2 * t]) * stats[2 * t + 1];
-    ds = scale * (p * (dp - delta[t]));
+  /// p of a row that sees the key; `product` is q k.
+  SV_DEVICE float weight(int t, float product) const {
+    return point::exp_poly(product * scale - stats[2 * t]) * stats[2 * t + 1];
   }
+  SV_DEVICE float gradient(int t, float p, float dp) const { return scale * (p * (dp - delta[t])); }
 };
 
 struct FusedBackwardArgs {
@@ -271,13 +271,13 @@ struct FusedBackwardArgs {
 
 struct FusedDq {
   static constexpr const char* kName = "attention_fused_dq";
-  static constexpr int kMaxBlock = kTileThreads;
+  static constexpr int kMaxBlock = kHeadThreads;
   using Args = FusedBackwardArgs;
   struct Tiles {
-    Tile q, dout, k, v, k_rows, ds;
+    HeadTile q, dout, k, v, k_rows, ds;
     int bytes;
     SV_HD explicit Tiles(const AttentionShape& d) {
-      TileSpace space;
+      HeadTileSpace space;
       q = space.take(d.K, d.tile_T);
       dout = space.take(d.K, d.tile_T);
       k = space.take(d.K, d.tile_S);
@@ -290,7 +290,7 @@ struct FusedDq {
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const AttentionShape& d = a.d;
-    const FusedPlace at(ctx, a.models, d.B, d.H, tile_count(d.T, d.tile_T));
+    const FusedPlace at(ctx, a.models, d.B, d.H, head_tile_count(d.T, d.tile_T));
     const int t0 = at.tile * d.tile_T, rows = d.T - t0 < d.tile_T ? d.T - t0 : d.tile_T;
     const DeviceVisible visible(a.mask, d, at.m, at.b);
     const int end = visible.count(t0 + rows - 1);
@@ -298,45 +298,49 @@ struct FusedDq {
     const int64_t q_apart = int64_t{d.H} * d.K, k_apart = int64_t{d.G} * d.K;
     const int64_t q_at = d.q_at(at.mb, at.h, t0);
     const FusedRows of = a.rows_of(ctx, at.mb, at.b, at.h, t0);
-    load_columns(ctx, tiles.q, {a.q + q_at, q_apart, rows, d.K, a.vector});
-    load_columns(ctx, tiles.dout, {a.dout + q_at, q_apart, rows, d.K, a.vector});
+    load_head_columns(ctx, tiles.q, {a.q + q_at, q_apart, rows, d.K, a.vector});
+    load_head_columns(ctx, tiles.dout, {a.dout + q_at, q_apart, rows, d.K, a.vector});
     const Patch out = patch_by_rows(ctx, rows, d.K);
-    const TileTarget to{a.dq + q_at, q_apart, rows, d.K, a.vector};
+    const HeadTarget to{a.dq + q_at, q_apart, rows, d.K, a.vector};
     PatchSum sum;
     start_patch(sum, to, out, a.adds_dq);
     for (int s0 = 0; s0 < end; s0 += d.tile_S) {
       const int keys = end - s0 < d.tile_S ? end - s0 : d.tile_S;
       const int64_t k_at = d.k_at(at.mb, d.group(at.h), s0);
       ctx.barrier();
-      load_columns(ctx, tiles.k, {a.k + k_at, k_apart, keys, d.K, a.vector});
-      load_columns(ctx, tiles.v, {a.v + k_at, k_apart, keys, d.K, a.vector});
-      load_rows(ctx, tiles.k_rows, {a.k + k_at, k_apart, keys, d.K, a.vector});
+      load_head_columns(ctx, tiles.k, {a.k + k_at, k_apart, keys, d.K, a.vector});
+      load_head_columns(ctx, tiles.v, {a.v + k_at, k_apart, keys, d.K, a.vector});
+      load_head_rows(ctx, tiles.k_rows, {a.k + k_at, k_apart, keys, d.K, a.vector});
       ctx.barrier();
       const Patch patch = patch_by_columns(ctx, d.tile_T, keys);
       if (patch.mine) {
-        PatchSum score = {}, dp = {};
-        multiply(ctx, tiles.q, tiles.k, patch, d.K, score);
-        multiply(ctx, tiles.dout, tiles.v, patch, d.K, dp);
-        for (int i = 0; i < 4; ++i) {
+        const auto sees = [&](int i, int j) {
           const int t = 4 * patch.row + i;
-          const int n = t < rows ? visible.count(t0 + t) - s0 - 4 * patch.column : 0;
-          for (int j = 0; j < 4; ++j) {
-            float p, ds = 0.0f;
-            if (j < n) {
-              of.gradient(t, score[i][j], dp[i][j], p, ds);
-            }
-            score[i][j] = ds;
+          return t < rows && s0 + 4 * patch.column + j < visible.count(t0 + t);
+        };
+        auto ds = tiles.ds.fours(ctx) + 4 * patch.column * tiles.ds.groups + patch.row;
+        PatchSum score = {};
+        multiply_patch(ctx, tiles.q, tiles.k, patch, d.K, score);
+        for (int j = 0; j < 4; ++j) {  // p waits where ds will be, not in registers
+          simt::Float4 p = {};
+          for (int i = 0; i < 4; ++i) {
+            p.at[i] = sees(i, j) ? of.weight(4 * patch.row + i, score[i][j]) : 0.0f;
           }
+          ds[j * tiles.ds.groups] = p;
         }
-        auto ds = tiles.ds.fours(ctx);
+        PatchSum dp = {};
+        multiply_patch(ctx, tiles.dout, tiles.v, patch, d.K, dp);
         for (int j = 0; j < 4; ++j) {
-          ds[(4 * patch.column + j) * tiles.ds.groups + patch.row] =
-              simt::Float4{score[0][j], score[1][j], score[2][j], score[3][j]};
+          simt::Float4 x = ds[j * tiles.ds.groups];
+          for (int i = 0; i < 4; ++i) {
+            x.at[i] = sees(i, j) ? of.gradient(4 * patch.row + i, x.at[i], dp[i][j]) : 0.0f;
+          }
+          ds[j * tiles.ds.groups] = x;
         }
       }
       ctx.barrier();
       if (out.mine) {
-        multiply(ctx, tiles.ds, tiles.k_rows, out, keys, sum);
+        multiply_patch(ctx, tiles.ds, tiles.k_rows, out, keys, sum);
       }
     }
     put_patch(sum, to, out);
@@ -345,13 +349,13 @@ struct FusedDq {
 
 struct FusedDkv {
   static constexpr const char* kName = "attention_fused_dkv";
-  static constexpr int kMaxBlock = kTileThreads;
+  static constexpr int kMaxBlock = kHeadThreads;
   using Args = FusedBackwardArgs;
   struct Tiles {
-    Tile k, v, q, dout, q_rows, dout_rows, p, ds;
+    HeadTile k, v, q, dout, q_rows, dout_rows, p, ds;
     int bytes;
     SV_HD explicit Tiles(const AttentionShape& d) {
-      TileSpace space;
+      HeadTileSpace space;
       k = space.take(d.K, d.tile_S);
       v = space.take(d.K, d.tile_S);
       q = space.take(d.K, d.tile_T);
@@ -366,16 +370,16 @@ struct FusedDkv {
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const AttentionShape& d = a.d;
-    const FusedPlace at(ctx, a.models, d.B, d.G, tile_count(d.S, d.tile_S));  // h is the group
+    const FusedPlace at(ctx, a.models, d.B, d.G, head_tile_count(d.S, d.tile_S));  // h is the group
     const int s0 = at.tile * d.tile_S, keys = d.S - s0 < d.tile_S ? d.S - s0 : d.tile_S;
     const DeviceVisible visible(a.mask, d, at.m, at.b);
     const Tiles tiles(d);
     const int64_t k_apart = int64_t{d.G} * d.K, k_at = d.k_at(at.mb, at.h, s0);
-    load_columns(ctx, tiles.k, {a.k + k_at, k_apart, keys, d.K, a.vector});
-    load_columns(ctx, tiles.v, {a.v + k_at, k_apart, keys, d.K, a.vector});
+    load_head_columns(ctx, tiles.k, {a.k + k_at, k_apart, keys, d.K, a.vector});
+    load_head_columns(ctx, tiles.v, {a.v + k_at, k_apart, keys, d.K, a.vector});
     const Patch out = patch_by_rows(ctx, keys, d.K);
-    const TileTarget to_dk{a.dk + (a.dk ? k_at : 0), k_apart, a.dk ? keys : 0, d.K, a.vector};
-    const TileTarget to_dv{a.dv + (a.dv ? k_at : 0), k_apart, a.dv ? keys : 0, d.K, a.vector};
+    const HeadTarget to_dk{a.dk + (a.dk ? k_at : 0), k_apart, a.dk ? keys : 0, d.K, a.vector};
+    const HeadTarget to_dv{a.dv + (a.dv ? k_at : 0), k_apart, a.dv ? keys : 0, d.K, a.vector};
     PatchSum dk, dv;
     start_patch(dk, to_dk, out, a.adds_dk);
     start_patch(dv, to_dv, out, a.adds_dv);
@@ -388,16 +392,16 @@ struct FusedDkv {
         }
         const int64_t q_at = d.q_at(at.mb, h, t0), q_apart = int64_t{d.H} * d.K;
         ctx.barrier();
-        load_columns(ctx, tiles.q, {a.q + q_at, q_apart, rows, d.K, a.vector});
-        load_columns(ctx, tiles.dout, {a.dout + q_at, q_apart, rows, d.K, a.vector});
-        load_rows(ctx, tiles.q_rows, {a.q + q_at, q_apart, rows, d.K, a.vector});
-        load_rows(ctx, tiles.dout_rows, {a.dout + q_at, q_apart, rows, d.K, a.vector});
+        load_head_columns(ctx, tiles.q, {a.q + q_at, q_apart, rows, d.K, a.vector});
+        load_head_columns(ctx, tiles.dout, {a.dout + q_at, q_apart, rows, d.K, a.vector});
+        load_head_rows(ctx, tiles.q_rows, {a.q + q_at, q_apart, rows, d.K, a.vector});
+        load_head_rows(ctx, tiles.dout_rows, {a.dout + q_at, q_apart, rows, d.K, a.vector});
         ctx.barrier();
         pattern(ctx, tiles, visible, a.rows_of(ctx, at.mb, at.b, h, t0), d, t0, rows, s0);
         ctx.barrier();
         if (out.mine) {
-          multiply(ctx, tiles.p, tiles.dout_rows, out, rows, dv);
-          multiply(ctx, tiles.ds, tiles.q_rows, out, rows, dk);
+          multiply_patch(ctx, tiles.p, tiles.dout_rows, out, rows, dv);
+          multiply_patch(ctx, tiles.ds, tiles.q_rows, out, rows, dk);
         }
       }
     }
@@ -420,21 +424,29 @@ struct FusedDkv {
     if (!patch.mine) {
       return;
     }
-    PatchSum score = {}, dp = {};
-    multiply(ctx, tiles.q, tiles.k, patch, d.K, score);
-    multiply(ctx, tiles.dout, tiles.v, patch, d.K, dp);
-    auto p_tile = tiles.p.fours(ctx), ds_tile = tiles.ds.fours(ctx);
-    for (int i = 0; i < 4; ++i) {
+    const auto sees = [&](int i, int j) {
       const int t = 4 * patch.row + i;
-      const int n = t < rows ? visible.count(t0 + t) - s0 - 4 * patch.column : 0;
-      simt::Float4 p = {}, ds = {};
+      return t < rows && s0 + 4 * patch.column + j < visible.count(t0 + t);
+    };
+    const int first = 4 * patch.row * tiles.p.groups + patch.column;
+    auto p_tile = tiles.p.fours(ctx) + first, ds_tile = tiles.ds.fours(ctx) + first;
+    PatchSum score = {};
+    multiply_patch(ctx, tiles.q, tiles.k, patch, d.K, score);
+    for (int i = 0; i < 4; ++i) {  // p goes to its tile before dp needs the registers
+      simt::Float4 p = {};
       for (int j = 0; j < 4; ++j) {
-        if (j < n) {
-          of.gradient(t, score[i][j], dp[i][j], p.at[j], ds.at[j]);
-        }
+        p.at[j] = sees(i, j) ? of.weight(4 * patch.row + i, score[i][j]) : 0.0f;
       }
-      p_tile[t * tiles.p.groups + patch.column] = p;
-      ds_tile[t * tiles.ds.groups + patch.column] = ds;
+      p_tile[i * tiles.p.groups] = p;
+    }
+    PatchSum dp = {};
+    multiply_patch(ctx, tiles.dout, tiles.v, patch, d.K, dp);
+    for (int i = 0; i < 4; ++i) {
+      simt::Float4 x = p_tile[i * tiles.p.groups];
+      for (int j = 0; j < 4; ++j) {
+        x.at[j] = sees(i, j) ? of.gradient(4 * patch.row + i, x.at[j], dp[i][j]) : 0.0f;
+      }
+      ds_tile[i * tiles.ds.groups] = x;
     }
   }
 };

@@ -11,8 +11,8 @@ namespace {
 
 AttentionShape shape_of(const FusedAttention& in, const char* op) {
   AttentionShape d = attention_shape(in.q, in.k, in.heads, in.kv_heads, kMostFusedWidth, op);
-  d.tile_T = equal_tiles(d.T, fused_tile(d.K));
-  d.tile_S = equal_tiles(d.S, fused_tile(d.K));
+  d.tile_T = equal_head_tiles(d.T, fused_tile(d.K));
+  d.tile_S = equal_head_tiles(d.S, fused_tile(d.K));
   return d;
 }
 
@@ -37,7 +37,7 @@ void attention_fused(const Context& ctx,
                      const Tensor& o,
                      const Tensor& stats) {
   AttentionShape d = shape_of(in, "attention_fused");
-  d.tile_S = std::min(fused_tile(d.K), std::max(4, round4(d.S)));
+  d.tile_S = std::min(fused_tile(d.K), std::max(4, up_to_four(d.S)));
   const LiveModels models = live_models(ctx, in.q.dim(0));
   const int softmax_threads =
       (kSoftmaxParts * d.tile_T + simt::kWarp - 1) / simt::kWarp * simt::kWarp;
@@ -45,7 +45,8 @@ void attention_fused(const Context& ctx,
       std::max({softmax_threads, patch_threads(d.tile_T, d.tile_S), patch_threads(d.tile_T, d.K)});
   launch<FusedForward>(
       ctx,
-      head_blocks(d, d.H, tile_count(d.T, d.tile_T), models, block, FusedForward::Tiles(d).bytes),
+      head_blocks(
+          d, d.H, head_tile_count(d.T, d.tile_T), models, block, FusedForward::Tiles(d).bytes),
       {in.q.as<float>(),
        in.k.as<float>(),
        in.v.as<float>(),
@@ -91,7 +92,7 @@ void attention_fused_vjp(const Context& ctx,
     launch<FusedDq>(ctx,
                     head_blocks(d,
                                 d.H,
-                                tile_count(d.T, d.tile_T),
+                                head_tile_count(d.T, d.tile_T),
                                 models,
                                 std::max(pattern, patch_threads(d.tile_T, d.K)),
                                 FusedDq::Tiles(d).bytes),
@@ -101,7 +102,7 @@ void attention_fused_vjp(const Context& ctx,
     launch<FusedDkv>(ctx,
                      head_blocks(d,
                                  d.G,
-                                 tile_count(d.S, d.tile_S),
+                                 head_tile_count(d.S, d.tile_S),
                                  models,
                                  std::max(pattern, patch_threads(d.tile_S, d.K)),
                                  FusedDkv::Tiles(d).bytes),

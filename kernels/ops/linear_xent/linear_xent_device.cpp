@@ -34,7 +34,7 @@ void launch_tiles(const Context& ctx,
                   bool few,
                   LaunchShape shape,
                   const typename K<1>::Args& args) {
-  shape.block = kXentTileThreads;
+  shape.block = kXentThreads;
   if (few) {
     launch<K<1>>(ctx, shape, args);
   } else {

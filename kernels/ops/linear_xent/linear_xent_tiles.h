@@ -5,7 +5,7 @@
 
 namespace sv::ops {
 
-inline constexpr int kXentTileThreads = 256;  // 16 x 16: ty a group of rows, tx a group of classes
+inline constexpr int kXentThreads = 256;  // 16 x 16: ty a group of rows, tx a group of classes
 inline constexpr int kTileRows = 64;
 inline constexpr int kTileDepth = 16;   // of k at a time
 inline constexpr int kTileWidth = 128;  // columns of dx and dw at a time
@@ -94,7 +94,7 @@ class LogitTiles {
   SV_DEVICE void load_wide(const float* matrix, int64_t first, int64_t rows, int64_t k) const {
     auto wide = ctx_.template shared<float>(kWideAt, 16 * kWideStride);
     ctx_.barrier();
-    for (int e = ctx_.thread(); e < 16 * kTileWidth; e += kXentTileThreads) {
+    for (int e = ctx_.thread(); e < 16 * kTileWidth; e += kXentThreads) {
       const int64_t r = first + e / kTileWidth, c = k + e % kTileWidth;
       wide[e / kTileWidth * kWideStride + e % kTileWidth] =
           r < rows && c < data_.D ? matrix[r * data_.D + c] : 0.0f;
@@ -138,7 +138,7 @@ class LogitTiles {
                            int byte,
                            int stride) const {
     auto tile = ctx_.template shared<float>(byte, kTileDepth * stride);
-    for (int e = ctx_.thread(); e < count * kTileDepth; e += kXentTileThreads) {
+    for (int e = ctx_.thread(); e < count * kTileDepth; e += kXentThreads) {
       const int64_t r = first + e / kTileDepth, c = k + e % kTileDepth;
       tile[e % kTileDepth * stride + e / kTileDepth] =
           r < rows && c < data_.D ? matrix[r * data_.D + c] : 0.0f;

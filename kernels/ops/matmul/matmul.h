@@ -13,9 +13,14 @@
 // blocks in order. Determinism: a row of y and dx depends on that row of x or dy and on w alone;
 // nothing depends on threads, tiles, row count or pack. AVX2 and AVX-512 give the same bits, the
 // portable kernel others. Cost: 2 M N K O flops each for y, dx and dw; M (N K + N O + K O) elements
-// moved. w is packed by every call that is not given its panels; training and inference pack it
-// once for many calls. Reference: Goto and van de Geijn, "Anatomy of high-performance matrix
-// multiplication", TOMS 34 (2008).
+// moved. On a device in Precision::f32: the same chains, so the bits of AVX2, but for dw over more
+// than 512 rows, which is partial sums of parts of the rows, added in order (device::rows_per_part:
+// the parts depend on N alone), and dbias (column_sums_body.h). In tf32 and bf16: operands rounded
+// to nearest (ties away, ties to even), sums in f32 on tensor cores, in steps of the same order for
+// every tile and pack. dw then keeps those parts, dbias is not rounded. Panels are refused: a
+// device reads w as it is. w is packed by every call that is not given its panels; training and
+// inference pack it once for many calls. Reference: Goto and van de Geijn, "Anatomy of
+// high-performance matrix multiplication", TOMS 34 (2008).
 #pragma once
 #include "kernels/memory/context.h"
 
@@ -33,15 +38,6 @@ int64_t panel_elements_y(DType dtype, int64_t O, int64_t K);
 int64_t panel_elements_dx(DType dtype, int64_t O, int64_t K);
 /// Writes both panels of the live models. Give panels to the op only while w keeps its value.
 void pack_panels(const Context& ctx, const Tensor& w, const Panels& out);
-
-/// On a device the product has no kernels yet. It is launched by name with this, so that a device
-/// says that it has no kernel 'matmul', and a test's device can compute it on the host.
-struct MatmulCall {
-  Context ctx;
-  Tensor x, w, bias, y;  // y or dy
-  Grad dx, dw, dbias;
-  bool vjp = false;
-};
 
 void matmul(const Context& ctx,
             const Tensor& x,

@@ -2,8 +2,8 @@
 // own elements.
 #include "kernels/cpu/gemm.h"
 #include "kernels/cpu/write.h"
-#include "kernels/memory/device.h"
 #include "kernels/ops/matmul/matmul.h"
+#include "kernels/ops/matmul/matmul_device.h"
 
 namespace sv::ops {
 
@@ -31,6 +31,8 @@ Dims check(const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& y
   const bool narrow = w.dtype == DType::bf16 && x.dtype == DType::f32;
   SV_CHECK((w.dtype == x.dtype || narrow) && y.dtype == x.dtype, "x, w and y differ in dtype");
   const int64_t N = M * K == 0 ? 0 : x.numel() / (M * K);
+  SV_CHECK(ctx.device || ctx.precision == Precision::f32,
+           "matmul on the CPU computes in f32: tf32 and bf16 products need a device");
   const int live = ctx.model_count(x);
   const double flops = 2.0 * live * static_cast<double>(N * K * O);
   return {M, N, K, O, live, flops < kSerialFlops ? 1 : ctx.threads};
@@ -151,10 +153,6 @@ void sum_bias(const Context& ctx, const Dims& d, const T* dy, const Grad& dbias)
   cpu::put_column_sums(ctx, d.live, d.N, d.O, partials, dbias);
 }
 
-void launch_missing(const Context& ctx, const MatmulCall& call) {
-  ctx.device->launch("matmul", {}, &call, sizeof call);
-}
-
 }  // namespace
 
 int64_t panel_elements_y(DType dtype, int64_t O, int64_t K) {
@@ -166,6 +164,7 @@ int64_t panel_elements_dx(DType dtype, int64_t O, int64_t K) {
 }
 
 void pack_panels(const Context& ctx, const Tensor& w, const Panels& out) {
+  SV_CHECK(!ctx.device, "panels are the CPU's: products on a device read w as it is");
   SV_CHECK_EQ(w.shape.rank(), 3, "panels are of w (M, O, K), got ", w.shape);
   const int64_t M = w.dim(0), O = w.dim(1), K = w.dim(2);
   expect_shape(out.y.shape, {M, panel_elements_y(out.y.dtype, O, K)}, "y panels");
@@ -189,7 +188,8 @@ void matmul(const Context& ctx,
     expect_shape(bias.shape, {d.M, d.O}, "bias");
   }
   if (ctx.device) {
-    launch_missing(ctx, {ctx, x, w, bias, y, {}, {}, {}, false});
+    SV_CHECK(!panels.y, "products on a device take no panels");
+    device::matmul(ctx, x, w, bias, y);
     return;
   }
   with_float(x.dtype, [&]<class T>() {
@@ -218,7 +218,8 @@ void matmul_vjp(const Context& ctx,
     expect_shape(dbias.t.shape, {d.M, d.O}, "dbias");
   }
   if (ctx.device) {
-    launch_missing(ctx, {ctx, x, w, {}, dy, dx, dw, dbias, true});
+    SV_CHECK(!panels.dx, "products on a device take no panels");
+    device::matmul_vjp(ctx, x, w, dy, dx, dw, dbias);
     return;
   }
   with_float(x.dtype, [&]<class T>() {
