@@ -86,7 +86,7 @@ void taps(benchmark::State& state, const Shape& s, const std::string& what) {
     plan.packed = &packed;
     plan.taps = what == "none" ? nullptr : &list;
     Trajectory out;
-    unroll(*model, load_inputs(arena, batch), plan, tape, out);
+    unroll(*model, load_inputs(tape.ctx, batch), plan, tape, out);
   }
   benchmark::DoNotOptimize(seen);
 }

@@ -30,13 +30,13 @@ const std::string& require_finished(const std::string& folder, bool started) {
 
 }  // namespace
 
-Measured::Measured(const std::string& run_folder, int thread_count, bool fresh)
+Measured::Measured(const std::string& run_folder, int thread_count, bool fresh, Device* device)
     : folder(require_finished(run_folder, fresh)),
       lock(run_folder),
       bench(load_run_spec(run_folder)),
       threads(thread_count) {
   spec_digest = settings_digest(load_run_spec(run_folder));
-  model = fresh ? bench.make_model() : load_run_model(bench, run_folder);
+  model = fresh ? bench.make_model(DType::f32, device) : load_run_model(bench, run_folder, device);
 }
 
 Provenance Measured::provenance() {

@@ -13,7 +13,10 @@ namespace sv {
 
 /// A finished run, opened for measuring.
 struct Measured {
-  Measured(const std::string& run_folder, int threads, bool untrained = false);
+  Measured(const std::string& run_folder,
+           int threads,
+           bool untrained = false,
+           Device* device = nullptr);
 
   std::string folder;
   FolderLock lock;  // results are read, changed and written: one measurement of a run at a time

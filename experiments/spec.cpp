@@ -58,8 +58,8 @@ const Dataset& Workbench::test_set() {
   return *test_;
 }
 
-std::unique_ptr<Reasoner> Workbench::make_model(DType dtype) const {
-  return make_reasoner({spec_.model, task_->spec(), seeds(), dtype});
+std::unique_ptr<Reasoner> Workbench::make_model(DType dtype, Device* device) const {
+  return make_reasoner({spec_.model, task_->spec(), seeds(), dtype, device});
 }
 
 }  // namespace sv

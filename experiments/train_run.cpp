@@ -77,10 +77,11 @@ void fail_frozen(const std::vector<Frozen>& frozen, const std::string& run_folde
               Exit::failed);
 }
 
-TrainOutcome train_run(Workbench& bench, RunFolder& run, int threads, ProgressOutput output) {
+TrainOutcome train_run(
+    Workbench& bench, RunFolder& run, int threads, ProgressOutput output, Device* device) {
   const Spec& spec = bench.spec();
   TrainOutcome out;
-  out.model = bench.make_model();
+  out.model = bench.make_model(DType::f32, device);
   Trainer trainer(*out.model, bench.train_set(), spec.train, bench.train_depth(), threads);
   remove_stale_checkpoints(run.path());
   if (const auto path = newest_checkpoint(run.path())) {
@@ -136,8 +137,10 @@ Spec load_run_spec(const std::string& run_folder) {
   return spec;
 }
 
-std::unique_ptr<Reasoner> load_run_model(const Workbench& bench, const std::string& run_folder) {
-  auto model = bench.make_model();
+std::unique_ptr<Reasoner> load_run_model(const Workbench& bench,
+                                         const std::string& run_folder,
+                                         Device* device) {
+  auto model = bench.make_model(DType::f32, device);
   load_weights(run_folder + "/model.safetensors", model->params());
   return model;
 }

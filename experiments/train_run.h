@@ -22,7 +22,12 @@ struct TrainOutcome {
 /// metrics.jsonl (one line per seed every train.log_every steps), checkpoints, and
 /// model.safetensors at the end. A stop signal saves a checkpoint and throws with
 /// Exit::interrupted.
-TrainOutcome train_run(Workbench& bench, RunFolder& run, int threads, ProgressOutput progress);
+/// On `device`, or on the CPU where that is null; checkpoints go from one to the other.
+TrainOutcome train_run(Workbench& bench,
+                       RunFolder& run,
+                       int threads,
+                       ProgressOutput progress,
+                       Device* device = nullptr);
 
 /// The error of a run that ended with frozen models (Exit::failed), naming each.
 [[noreturn]] void fail_frozen(const std::vector<Frozen>& frozen, const std::string& run_folder);
@@ -31,6 +36,8 @@ TrainOutcome train_run(Workbench& bench, RunFolder& run, int threads, ProgressOu
 Spec load_run_spec(const std::string& run_folder);
 
 /// The model of a finished run with its weights.
-std::unique_ptr<Reasoner> load_run_model(const Workbench& bench, const std::string& run_folder);
+std::unique_ptr<Reasoner> load_run_model(const Workbench& bench,
+                                         const std::string& run_folder,
+                                         Device* device = nullptr);
 
 }  // namespace sv

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 
+#include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 #include "models/train/watchdog.h"
 
@@ -41,8 +42,9 @@ class Collector {
     }
   }
 
-  /// answer i32 (models of the group, rows, T).
+  /// answer i32 (models of the group, rows, T), in host memory.
   void take(const Update& u, const GroupRun& group, const Tensor& answer) {
+    const Tensor residual = to_host(group.ctx, u.residual);
     const auto d = static_cast<int64_t>(std::lower_bound(updates_.begin(), updates_.end(), u.r) -
                                         updates_.begin());
     for (int64_t m = 0; m < answer.dim(0); ++m) {
@@ -54,10 +56,8 @@ class Collector {
                   group.first + b,
                   {group.batch.target(0, b, u.r), static_cast<size_t>(group.batch.positions)},
                   answer.as<int32_t>() + row * group.batch.positions);
-        with_float(u.residual.dtype, [&]<class T>() {
-          scores_.residual[scores_.at(d, place, group.first + b)] =
-              static_cast<float>(u.residual.as<T>()[row]);
-        });
+        scores_.residual[scores_.at(d, place, group.first + b)] =
+            static_cast<float>(element(residual, row));
       }
     }
   }
@@ -226,9 +226,10 @@ DepthCurves evaluate(Reasoner& model, const Dataset& data, const EvaluateOptions
   Collector collector(model, data, out.updates, items);
   for_each_group(
       model, data, items, options.run, options.taps != nullptr, [&](const GroupRun& group) {
-        const int count = group.members.count > 0 ? group.members.count : model.models();
-        const Tensor answer = make_tensor(
-            *group.ctx.arena, {count, group.batch.size, group.batch.positions}, DType::i32);
+        const Tensor answer =
+            make_tensor(*group.ctx.arena,
+                        {group.models(model), group.batch.size, group.batch.positions},
+                        DType::i32);
         Plan plan;
         plan.depth = Depth::fixed(out.depths.back());
         plan.save.readouts = SaveAt::Readouts::list;
@@ -238,7 +239,7 @@ DepthCurves evaluate(Reasoner& model, const Dataset& data, const EvaluateOptions
         plan.on_update = [&](const Update& u) {
           if (u.logits) {
             ops::argmax(group.ctx, u.logits, answer);
-            collector.take(u, group, answer);
+            collector.take(u, group, to_host(group.ctx, answer));
           }
         };
         Trajectory trajectory;

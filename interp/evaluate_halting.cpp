@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "interp/evaluate.h"
+#include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 #include "models/train/watchdog.h"
 
@@ -30,14 +31,16 @@ HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOpti
     plan.halt = options.rule;
     Trajectory trajectory;
     group.unroll(model, plan, trajectory);
-    const Tensor answer =
-        make_tensor(*group.ctx.arena, {1, batch.size, batch.positions}, DType::i32);
+    Tensor answer = make_tensor(
+        *group.ctx.arena, {group.models(model), batch.size, batch.positions}, DType::i32);
     ops::argmax(group.ctx, trajectory.exit_logits, answer);
+    answer = to_host(group.ctx, answer);
     row_updates += trajectory.row_updates;
-    for (int b = 0; b < batch.size; ++b) {
-      const size_t row = static_cast<size_t>(group.members.first * items + group.first + b);
-      const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(b) * batch.positions;
-      last[row] = trajectory.steps[static_cast<size_t>(b)];
+    for (int i = 0; i < group.models(model) * batch.size; ++i) {
+      const int m = group.members.first + i / batch.size, b = i % batch.size;
+      const size_t row = static_cast<size_t>(m * items + group.first + b);
+      const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(i) * batch.positions;
+      last[row] = trajectory.steps[static_cast<size_t>(i)];
       scores[row] = score_answers(got, batch, 0, {b, 1}, last[row]);
     }
   });

@@ -164,8 +164,8 @@ std::vector<SiteValues> record_batch(Reasoner& model,
     tap.action = [&](const TapEvent& e) { recorder.take(e); };
     taps.push_back(std::move(tap));
   }
-  Arena arena;
-  Tape tape({&arena, plan.run.threads, {}}, false);
+  Workspace memory(model.params().device(), kRunBlock);
+  Tape tape(memory.context(plan.run.threads), false);
   Plan run;
   run.depth = Depth::fixed(periods_for(model.schedule(), plan.updates));
   run.taps = &taps;
@@ -174,7 +174,7 @@ std::vector<SiteValues> record_batch(Reasoner& model,
   run.on_update = [](const Update&) {};  // nothing is kept: taps have copied what is wanted
   run.packed = &packed;
   Trajectory trajectory;
-  unroll(model, load_inputs(arena, batch), run, tape, trajectory);
+  unroll(model, load_inputs(tape.ctx, batch), run, tape, trajectory);
   plan.run.note(trajectory);
   return std::move(recorder.out_);
 }

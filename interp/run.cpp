@@ -11,9 +11,9 @@ Evidence evidence_of(const Reasoner& model, int64_t items, const Provenance& tra
 }
 
 PackedWeights pack_weights(const Reasoner& model, int threads) {
-  Arena scratch;
+  Workspace scratch(model.params().device(), kRunBlock);
   PackedWeights packed;
-  packed.pack({&scratch, std::max(threads, 1), {}}, model.params());
+  packed.pack(scratch.context(std::max(threads, 1)), model.params());
   return packed;
 }
 
@@ -55,7 +55,7 @@ void GroupRun::unroll(Reasoner& model, Plan& plan, Trajectory& out) const {
   plan.members = members;
   plan.packed = &packed;
   Tape tape(ctx, false);
-  sv::unroll(model, load_inputs(*ctx.arena, batch), plan, tape, out);
+  sv::unroll(model, load_inputs(ctx, batch), plan, tape, out);
   options.note(out);
 }
 
@@ -65,6 +65,8 @@ void for_each_group(Reasoner& model,
                     const RunOptions& options,
                     bool whole_pack,
                     const std::function<void(const GroupRun&)>& f) {
+  Device* const device = model.params().device();
+  whole_pack = whole_pack || device != nullptr;
   SV_CHECK(items > 0 && items <= data.size(), items, " items of a set of ", data.size());
   SV_CHECK(options.batch > 0, "batch ", options.batch);
   const int models = whole_pack ? 1 : model.models();
@@ -74,18 +76,18 @@ void for_each_group(Reasoner& model,
   const int64_t groups = (items + size - 1) / size;
   const int threads = std::max(options.threads, 1);
   const bool alone = models * groups == 1 || whole_pack;
-  std::vector<std::unique_ptr<Arena>> arenas;
+  std::vector<std::unique_ptr<Workspace>> memory;
   for (int i = 0; i < threads; ++i) {
-    arenas.push_back(std::make_unique<Arena>());
+    memory.push_back(std::make_unique<Workspace>(device, kRunBlock));
   }
   const PackedWeights packed = pack_weights(model, threads);
   run_tasks(models * groups, alone ? 1 : threads, [&](int64_t task, int worker) {
-    Arena& arena = *arenas[static_cast<size_t>(worker)];
-    arena.reset();
+    Workspace& mine = *memory[static_cast<size_t>(worker)];
+    mine.reset();
     const int64_t first = task % groups * size;
     const Batch batch = data.range(first, static_cast<int>(std::min<int64_t>(size, items - first)));
     const Members members = whole_pack ? Members{} : Members{static_cast<int>(task / groups), 1, 0};
-    f({members, batch, first, {&arena, alone ? threads : 1, {}}, packed, options});
+    f({members, batch, first, mine.context(alone ? threads : 1), packed, options});
   });
 }
 

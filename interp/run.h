@@ -13,6 +13,8 @@
 
 namespace sv {
 
+/// Memory that a run asks for at a time.
+inline constexpr size_t kRunBlock = size_t{16} << 20;
 inline constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 /// rows x columns; NaN where a number does not exist.
 using Grid = std::vector<std::vector<double>>;
@@ -71,7 +73,8 @@ void for_each_batch(const Dataset& data,
                     int64_t end,
                     int size,
                     const std::function<void(const Batch&)>& f);
-/// A few sequences on their way through one run, on one thread (groups.h).
+/// A few sequences on their way through one run, on one thread (groups.h); on a device a whole
+/// batch of the whole pack.
 struct GroupRun {
   Members members;
   const Batch& batch;  // the group's rows; shared by all models
@@ -79,12 +82,17 @@ struct GroupRun {
   Context ctx;
   const PackedWeights& packed;
   const RunOptions& options;
+  /// Models of the run.
+  int models(const Reasoner& model) const {
+    return members.count > 0 ? members.count : model.models();
+  }
   /// Unrolls the group under the plan, to which it adds its members and the packed weights.
   void unroll(Reasoner& model, Plan& plan, Trajectory& out) const;
 };
 /// Cuts the first `items` examples into groups and calls f(const GroupRun&) for each of each model,
-/// or of all models together (`whole_pack`, for taps that select models). Calls run at the same
-/// time: f writes what is its rows' and models' alone.
+/// or of all models together (`whole_pack`, for taps that select models; always on a device). Calls
+/// run at the same time: f writes what is its rows' and models' alone. Tensors of a run are where
+/// the model is: f reads them through to_host.
 void for_each_group(Reasoner& model,
                     const Dataset& data,
                     int64_t items,

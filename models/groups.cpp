@@ -1,5 +1,7 @@
 #include "models/groups.h"
 
+#include "kernels/memory/copy.h"
+
 namespace sv {
 
 Rows piece(Rows rows, int i, int pieces) {
@@ -23,19 +25,19 @@ std::vector<Rows> lanes_of(int batch, int positions, int most) {
   return out;
 }
 
-Inputs load_inputs(Arena& arena, const Batch& batch) {
-  const auto host = [&](const std::vector<int32_t>& values, const Shape& shape) {
-    const Tensor x = make_tensor(arena, shape, DType::i32);
+Inputs load_inputs(const Context& ctx, const Batch& batch) {
+  const auto load = [&](const std::vector<int32_t>& values, const Shape& shape) {
+    const Tensor x = host_tensor(ctx, shape, DType::i32);
     SV_CHECK_EQ(static_cast<int64_t>(values.size()), shape.numel());
     std::copy(values.begin(), values.end(), x.as<int32_t>());
-    return x;
+    return to_device(ctx, x);
   };
   Inputs in;
-  in.tokens = host(batch.tokens, {batch.models, batch.size, batch.positions});
+  in.tokens = load(batch.tokens, {batch.models, batch.size, batch.positions});
   const bool padded = std::any_of(
       batch.lengths.begin(), batch.lengths.end(), [&](int32_t n) { return n < batch.positions; });
   if (padded) {
-    in.lengths = host(batch.lengths, {batch.models, batch.size});
+    in.lengths = load(batch.lengths, {batch.models, batch.size});
   }
   return in;
 }

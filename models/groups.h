@@ -34,10 +34,10 @@ int group_count(Rows rows, int positions);
 /// Lanes of a training batch: at most `most`, each of at least about kGroupTokens tokens.
 std::vector<Rows> lanes_of(int batch, int positions, int most = kMaxLanes);
 
-/// The batch as tensors in the arena; lengths only where a row is padded: whether a mask is applied
-/// must not depend on which examples were drawn, and a mask that hides nothing gives the same bits
-/// as none (a law of the attention op).
-Inputs load_inputs(Arena& arena, const Batch& batch);
+/// The batch as tensors where the context computes; lengths only where a row is padded: whether a
+/// mask is applied must not depend on which examples were drawn, and a mask that hides nothing
+/// gives the same bits as none (a law of the attention op).
+Inputs load_inputs(const Context& ctx, const Batch& batch);
 /// Views of the rows of model m (of every model's shared rows if the inputs lead with 1).
 Inputs slice(const Inputs& in, int m, Rows rows);
 

@@ -3,51 +3,43 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
+#include "kernels/ops/rows/rows.h"
 
 namespace sv {
 
 namespace {
 
-size_t row_bytes(const Tensor& x) {
-  return x.bytes() / static_cast<size_t>(x.dim(0) * x.dim(1));
+/// All models of the run: which rows an op looks at is said by its list of rows.
+Context whole(const Context& ctx) {
+  Context out = ctx;
+  out.models = {};
+  return out;
 }
 
-/// Moves rows `from[m][j]` to (m, j) and shortens the batch axis to `count`, in place: a row never
-/// moves up.
-void compact_rows(Tensor& x, const std::vector<int64_t>& from, int64_t count) {
+/// Shortens the batch axis to the listed rows (M, count), in place.
+void compact_rows(const Context& ctx, Tensor& x, const Tensor& rows) {
   if (!x) {
     return;
   }
-  const size_t size = row_bytes(x);
-  auto* data = static_cast<std::byte*>(x.data);
-  const int64_t batch = x.dim(1);
-  for (int64_t m = 0; m < x.dim(0); ++m) {
-    for (int64_t j = 0; j < count; ++j) {
-      const int64_t source = from[static_cast<size_t>(m * count + j)];
-      std::memmove(data + static_cast<size_t>(m * count + j) * size,
-                   data + static_cast<size_t>(m * batch + source) * size,
-                   size);
-    }
-  }
-  x.shape = x.shape.with(1, count);
+  const MemoryScope scope(ctx);
+  const Tensor kept = make_tensor(*ctx.arena, x.shape.with(1, rows.dim(1)), x.dtype);
+  ops::gather_rows(ctx, x, rows, kept);
+  x.shape = kept.shape;
+  copy_tensor(ctx, x, kept);
 }
 
 /// A copy with the model axis written out, so that rows of different models can go separate ways.
-Tensor expanded_copy(Arena& arena, const Tensor& x, int64_t models) {
+Tensor expanded_copy(const Context& ctx, const Tensor& x, int64_t models) {
   if (!x) {
     return {};
   }
-  Tensor y = make_tensor(arena, x.shape.with(0, models), x.dtype);
+  const Tensor y = make_tensor(*ctx.arena, x.shape.with(0, models), x.dtype);
   for (int64_t m = 0; m < models; ++m) {
-    const Tensor from = x.dim(0) == 1 ? x : x.slice(m, 1);
-    std::memcpy(y.slice(m, 1).data, from.data, from.bytes());
+    copy_tensor(ctx, y.slice(m, 1), x.dim(0) == 1 ? x : x.slice(m, 1));
   }
   return y;
-}
-
-double element(const Tensor& x, int64_t i) {
-  return x.dtype == DType::f64 ? x.as<double>()[i] : static_cast<double>(x.as<float>()[i]);
 }
 
 }  // namespace
@@ -80,22 +72,24 @@ Halting::Halting(const Halt& rule,
     original_[i] = static_cast<int>(i % static_cast<size_t>(batch_));
   }
   previous_.assign(cells, 0);
-  Arena& arena = tape.arena();
-  in.tokens = expanded_copy(arena, in.tokens, models);
-  in.lengths = expanded_copy(arena, in.lengths, models);
-  in.prefix = expanded_copy(arena, in.prefix, models);
-  out.e = tape.constant(copy_of(arena, out.e.value()));
+  const Context& ctx = tape.ctx;
+  in.tokens = expanded_copy(ctx, in.tokens, models);
+  in.lengths = expanded_copy(ctx, in.lengths, models);
+  in.prefix = expanded_copy(ctx, in.prefix, models);
+  out.e = tape.constant(copy_of(ctx, out.e.value()));
   for (size_t p = 0; p < model.schedule().parts.size(); ++p) {
-    final_[static_cast<int>(p)] = tape.constant(copy_of(arena, h[static_cast<int>(p)].value()));
+    final_[static_cast<int>(p)] = tape.constant(copy_of(ctx, h[static_cast<int>(p)].value()));
   }
   pass.taps = nullptr;
-  const Arena::Mark mark = arena.mark();
-  const Shape logits = model.readout(pass, in, h, out.e).shape();
-  arena.rewind(mark);
-  out.exit_logits = make_tensor(arena, logits, model.params().dtype());
-  out.exit_logits.zero();
+  const auto readout_shape = [&] {
+    const MemoryScope scope(ctx);
+    return model.readout(pass, in, h, out.e).shape();
+  };
+  const Shape logits = readout_shape();
+  out.exit_logits = make_tensor(*ctx.arena, logits, model.params().dtype());
+  zero_tensor(ctx, out.exit_logits);
   if (rule.kind == Halt::Kind::divergence) {
-    previous_logits_ = make_tensor(arena, logits, model.params().dtype());
+    previous_logits_ = make_tensor(*ctx.arena, logits, model.params().dtype());
   }
   SV_CHECK(rule.kind != Halt::Kind::learned || model.halt_logit(pass, h),
            "this model has no halting head; set model.halt_head");
@@ -109,20 +103,20 @@ bool Halting::scores_at(int r) const {
   return r % model_.schedule().period() == 0;
 }
 
-void Halting::freeze_rows(const State& before, State& after) const {
-  if (compact_) {
-    return;  // what stopped rows leave behind is already stored
+void Halting::freeze_rows(const Context& ctx, const State& before, State& after) const {
+  if (compact_ || std::find(live_.begin(), live_.end(), 0) == live_.end()) {
+    return;  // what stopped rows leave behind is already stored, or none has stopped
   }
+  Tensor rows = host_tensor(ctx, {models_, batch_}, DType::i32);
+  for (size_t i = 0; i < live_.size(); ++i) {
+    rows.as<int32_t>()[i] = live_[i] == 0 ? static_cast<int32_t>(i) % batch_ : -1;
+  }
+  rows = to_device(ctx, rows);
   for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
     const Tensor from = before[static_cast<int>(p)].value();
     const Tensor to = after[static_cast<int>(p)].value();
-    const size_t size = row_bytes(to);
-    for (size_t i = 0; to.data != from.data && i < live_.size(); ++i) {
-      if (live_[i] == 0) {
-        std::memcpy(static_cast<std::byte*>(to.data) + i * size,
-                    static_cast<const std::byte*>(from.data) + i * size,
-                    size);
-      }
+    if (to.data != from.data) {
+      ops::scatter_rows(whole(ctx), from, rows, to);
     }
   }
 }
@@ -133,7 +127,7 @@ std::vector<double> Halting::scores(
   const int64_t models = models_;
   std::vector<double> out(static_cast<size_t>(models * rows), 0);
   if (rule_.kind == Halt::Kind::change || rule_.kind == Halt::Kind::learned) {
-    const Tensor& x = rule_.kind == Halt::Kind::change ? change : y.halt.value();
+    const Tensor x = to_host(tape.ctx, rule_.kind == Halt::Kind::change ? change : y.halt.value());
     for (size_t i = 0; i < out.size(); ++i) {
       out[i] = element(x, static_cast<int64_t>(i));
     }
@@ -141,7 +135,7 @@ std::vector<double> Halting::scores(
   }
   const Tensor logits = y.logits.value();
   const int64_t positions = logits.dim(2);
-  const Tensor stat = make_tensor(tape.arena(), {models, rows, positions}, logits.dtype);
+  Tensor stat = make_tensor(tape.arena(), {models, rows, positions}, logits.dtype);
   Context ctx = tape.ctx;
   ctx.models = y.models;
   if (rule_.kind == Halt::Kind::entropy) {
@@ -149,8 +143,10 @@ std::vector<double> Halting::scores(
   } else if (seen_) {
     ops::kl(ctx, logits, previous_logits_, stat);
   }
+  stat = to_host(ctx, stat);
+  const Tensor lengths = to_host(ctx, in.lengths);
   for (int64_t i = 0; i < models * rows; ++i) {
-    const int64_t used = in.lengths ? in.lengths.as<int32_t>()[i] : positions;
+    const int64_t used = lengths ? lengths.as<int32_t>()[i] : positions;
     double sum = 0;
     for (int64_t t = 0; t < used; ++t) {
       sum += element(stat, i * positions + t);
@@ -176,27 +172,12 @@ bool Halting::stops(double score, double previous) const {
   return false;
 }
 
-/// Row `row` of the current batch stops after update r: its state and readout are stored at its
-/// original place.
-void Halting::leave(
-    int r, int m, int64_t row, const Tensor& logits, const State& h, Trajectory& out) {
-  const int64_t width = logits.dim(1);
-  const int64_t b = original_[static_cast<size_t>(m * width + row)];
-  const auto cell = static_cast<size_t>(m * batch_ + b);
+/// The row at this slot of the current batch stops after update r.
+void Halting::leave(int r, size_t slot, int m, Trajectory& out) {
+  const auto cell = static_cast<size_t>(m * batch_ + original_[slot]);
   live_[cell] = 0;
   --live_count_[static_cast<size_t>(m)];
   out.steps[cell] = r;
-  const auto store = [&](const Tensor& from, const Tensor& to) {
-    const size_t size = row_bytes(from);
-    std::memcpy(
-        static_cast<std::byte*>(to.data) + cell * size,
-        static_cast<const std::byte*>(from.data) + static_cast<size_t>(m * width + row) * size,
-        size);
-  };
-  store(logits, out.exit_logits);
-  for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
-    store(h[static_cast<int>(p)].value(), final_[static_cast<int>(p)].value());
-  }
 }
 
 bool Halting::decide(Tape& tape,
@@ -213,6 +194,10 @@ bool Halting::decide(Tape& tape,
   const std::vector<double> score = scores(tape, y, change, rows, in);
   const bool may_stop = r / model_.schedule().period() >= rule_.min_depth;
   bool changed = false;
+  // Original places of the rows that stop now; -1 elsewhere.
+  const Tensor places = host_tensor(tape.ctx, {models_, rows}, DType::i32);
+  std::fill_n(places.as<int32_t>(), places.numel(), -1);
+  bool some = false;
   for (int m = 0; m < models_; ++m) {
     const bool runs = active.empty() || std::find(active.begin(), active.end(), m) != active.end();
     const bool ends = last || out.depth[static_cast<size_t>(m)] == r;
@@ -224,53 +209,65 @@ bool Halting::decide(Tape& tape,
       }
       double& previous = previous_[static_cast<size_t>(m * batch_ + b)];
       if (ends || (may_stop && stops(score[slot], previous))) {
-        leave(r, m, row, logits, h, out);
+        leave(r, slot, m, out);
+        places.as<int32_t>()[slot] = b;
+        some = true;
       }
       previous = score[slot];
     }
     changed = changed || (runs && done(m));
   }
+  const Context ctx = whole(tape.ctx);
+  if (some) {
+    const Tensor stopping = to_device(ctx, places);
+    ops::scatter_rows(ctx, logits, stopping, out.exit_logits);
+    for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
+      const auto i = static_cast<int>(p);
+      ops::scatter_rows(ctx, h[i].value(), stopping, final_[i].value());
+    }
+  }
   if (previous_logits_) {
-    std::memcpy(previous_logits_.data, logits.data, logits.bytes());
+    copy_tensor(ctx, previous_logits_, logits);
   }
   seen_ = true;
   const int most = *std::max_element(live_count_.begin(), live_count_.end());
   if (compact_ && most > 0 && most * 4 <= rows * 3) {
-    compact(in, out, h);
+    compact(ctx, in, out, h);
   }
   return changed;
 }
 
 /// Keeps the rows that still run; models with fewer than the most fill up with a row of their own
 /// whose result is not looked at.
-void Halting::compact(Inputs& in, Trajectory& out, State& h) {
+void Halting::compact(const Context& ctx, Inputs& in, Trajectory& out, State& h) {
   const int64_t models = models_;
   const int64_t rows = in.batch();
   const int64_t count = *std::max_element(live_count_.begin(), live_count_.end());
-  std::vector<int64_t> from;
+  std::vector<int32_t> from;
   std::vector<int> original;
   for (int64_t m = 0; m < models; ++m) {
     const size_t begin = from.size();
     for (int64_t row = 0; row < rows; ++row) {
       const int b = original_[static_cast<size_t>(m * rows + row)];
       if (b >= 0 && live_[static_cast<size_t>(m * batch_ + b)] != 0) {
-        from.push_back(row);
+        from.push_back(static_cast<int32_t>(row));
         original.push_back(b);
       }
     }
     while (from.size() < begin + static_cast<size_t>(count)) {
-      from.push_back(rows - 1);  // the last row: nothing moves up
+      from.push_back(static_cast<int32_t>(rows - 1));
       original.push_back(-1);
     }
   }
   original_ = original;
-  compact_rows(in.tokens, from, count);
-  compact_rows(in.lengths, from, count);
-  compact_rows(in.prefix, from, count);
-  compact_rows(out.e->value, from, count);
-  compact_rows(previous_logits_, from, count);
+  const Tensor list = host_tensor(ctx, {models, count}, DType::i32);
+  std::copy(from.begin(), from.end(), list.as<int32_t>());
+  const Tensor kept = to_device(ctx, list);
+  for (Tensor* x : {&in.tokens, &in.lengths, &in.prefix, &out.e->value, &previous_logits_}) {
+    compact_rows(ctx, *x, kept);
+  }
   for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
-    compact_rows(h[static_cast<int>(p)]->value, from, count);
+    compact_rows(ctx, h[static_cast<int>(p)]->value, kept);
   }
 }
 

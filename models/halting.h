@@ -27,7 +27,7 @@ class Halting {
   /// Update r ends a period and may stop rows.
   bool scores_at(int r) const;
   /// Rows that have stopped get their old state back (only when they stay in the batch).
-  void freeze_rows(const State& before, State& after) const;
+  void freeze_rows(const Context& ctx, const State& before, State& after) const;
   /// Applies the rule after update r; stores what stopped rows leave behind; compacts when a
   /// quarter of the batch is idle. Returns true when the set of live models changed.
   bool decide(Tape& tape,
@@ -46,8 +46,8 @@ class Halting {
   std::vector<double> scores(
       Tape& tape, const Readout& y, const Tensor& change, int64_t rows, const Inputs& in) const;
   bool stops(double score, double previous) const;
-  void leave(int r, int m, int64_t row, const Tensor& logits, const State& h, Trajectory& out);
-  void compact(Inputs& in, Trajectory& out, State& h);
+  void leave(int r, size_t slot, int m, Trajectory& out);
+  void compact(const Context& ctx, Inputs& in, Trajectory& out, State& h);
 
   Halt rule_;
   Reasoner& model_;

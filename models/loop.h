@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "kernels/memory/device.h"
 #include "models/halting.h"
 
 namespace sv {
@@ -72,7 +73,7 @@ class Loop {
 
 template <class F>
 std::span<const int> Loop::models_where(F predicate, bool& any) {
-  int* list = tape_.arena().alloc_n<int>(static_cast<size_t>(models()));
+  int* list = tape_.host().alloc_n<int>(static_cast<size_t>(models()));
   size_t count = 0;
   for (int m = 0; m < models(); ++m) {
     if (listed(base_, m) && predicate(m)) {

@@ -2,6 +2,8 @@
 
 #include "core/nearest.h"
 #include "core/rng.h"
+#include "kernels/memory/copy.h"
+#include "kernels/memory/device.h"
 #include "kernels/ops/elementwise/elementwise.h"
 
 namespace sv {
@@ -36,7 +38,12 @@ void fill(const Tensor& value,
 
 }  // namespace
 
-Params::Params(std::vector<uint64_t> seeds, DType dtype) : seeds_(std::move(seeds)), dtype_(dtype) {
+Params::Params(std::vector<uint64_t> seeds, DType dtype, Device* device)
+    : seeds_(std::move(seeds)), dtype_(dtype), device_(device) {
+  SV_CHECK(device == nullptr || dtype == DType::f32,
+           device_name(device),
+           " computes in f32, these parameters are ",
+           dtype_name(dtype));
   SV_CHECK(!seeds_.empty(), "a pack needs at least one seed");
 }
 
@@ -47,9 +54,9 @@ ParamId Params::add(const std::string& name, const Shape& inner, const Init& ini
   std::vector<int64_t> dims = inner.to_vector();
   dims.insert(dims.begin(), models());
   const Shape shape(dims);
-  Param p{name, Buffer(shape, dtype_), Buffer(shape, dtype_), decay, {}};
-  with_float(dtype_, [&]<class T>() { fill<T>(p.value, seeds_, name, init); });
-  params_.push_back(std::move(p));
+  Buffer value(shape, dtype_);
+  with_float(dtype_, [&]<class T>() { fill<T>(value, seeds_, name, init); });
+  params_.push_back({name, placed(std::move(value), device_), {shape, dtype_, device_}, decay, {}});
   return static_cast<ParamId>(params_.size()) - 1;
 }
 
@@ -73,22 +80,22 @@ int64_t Params::count() const {
 }
 
 void Params::zero_grad() {
-  for (Param& p : params_) {
-    p.grad.tensor().zero();
-  }
+  zero_lane({});
 }
 
 void Params::reserve_lanes(int count) {
   for (Param& p : params_) {
     while (static_cast<int>(p.lanes.size()) + 1 < count) {
-      p.lanes.emplace_back(p.grad.tensor().shape, dtype_);
+      p.lanes.emplace_back(p.grad.tensor().shape, dtype_, device_);
     }
   }
 }
 
 void Params::zero_lane(const Members& members) {
+  Context ctx;
+  ctx.device = device_;
   for (Param& p : params_) {
-    members.of(p.lane(members.lane)).zero();
+    zero_tensor(ctx, members.of(p.lane(members.lane)));
   }
 }
 
@@ -102,7 +109,7 @@ void Params::fold_lanes(const Context& ctx, int count) {
 
 void PackedWeights::pack(const Context& ctx, const Params& params) {
   entries_.resize(params.size());
-  for (size_t i = 0; i < entries_.size(); ++i) {
+  for (size_t i = 0; !ctx.device && i < entries_.size(); ++i) {
     const Param& p = params[static_cast<ParamId>(i)];
     const Tensor& w = p.value;
     if (!p.decay || w.shape.rank() != 3) {  // gains, biases, tables: no product reads them

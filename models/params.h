@@ -48,8 +48,9 @@ struct Members {
 class Params {
  public:
   /// One seed per model of the pack; M = seeds.size(). `dtype` f64 serves oracles and gradient
-  /// checks.
-  explicit Params(std::vector<uint64_t> seeds, DType dtype = DType::f32);
+  /// checks. Values and gradients live on the device (null: the CPU), which must outlive them; they
+  /// start with the same bits everywhere, drawn on the host.
+  explicit Params(std::vector<uint64_t> seeds, DType dtype = DType::f32, Device* device = nullptr);
 
   /// Adds a parameter of per-model shape `inner` and fills it. A name that exists already throws.
   ParamId add(const std::string& name, const Shape& inner, const Init& init, bool decay = false);
@@ -57,6 +58,8 @@ class Params {
   int models() const { return static_cast<int>(seeds_.size()); }
   const std::vector<uint64_t>& seeds() const { return seeds_; }
   DType dtype() const { return dtype_; }
+  /// Where values and gradients are, and so where the model runs. Null: the CPU.
+  Device* device() const { return device_; }
   size_t size() const { return params_.size(); }
   Param& operator[](ParamId id) { return params_[static_cast<size_t>(id)]; }
   const Param& operator[](ParamId id) const { return params_[static_cast<size_t>(id)]; }
@@ -79,11 +82,13 @@ class Params {
  private:
   std::vector<uint64_t> seeds_;
   DType dtype_;
+  Device* device_ = nullptr;
   std::vector<Param> params_;
 };
 
 /// The matrices of a Params as panels for matmul, packed once and read by all updates of a run or a
-/// step. They are copies: pack again when a weight has changed.
+/// step. They are copies: pack again when a weight has changed. Products on a device read the
+/// weights themselves: there nothing is packed.
 class PackedWeights {
  public:
   void pack(const Context& ctx, const Params& params);

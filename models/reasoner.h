@@ -59,9 +59,10 @@ struct Pass {
   }
   /// A parameter's value as kernels take it; empty for -1.
   Tensor value(ParamId id) const { return id < 0 ? Tensor{} : members.of(params[id].value); }
-  /// A block may be computed in one call: nothing asks for what happens inside it.
+  /// A block may be computed in one call: nothing asks for what happens inside it. On the CPU: a
+  /// device has no such kernel.
   bool fusable(int block) const {
-    return !tape.recording() && packed != nullptr &&
+    return !tape.recording() && packed != nullptr && tape.ctx.device == nullptr &&
            (taps == nullptr || !taps->inside(phase, r, block));
   }
   /// Place in the pack of the run's model m.
@@ -90,7 +91,8 @@ class Reasoner {
   int models() const { return params_.models(); }
 
  protected:
-  explicit Reasoner(std::vector<uint64_t> seeds, DType dtype) : params_(std::move(seeds), dtype) {}
+  Reasoner(std::vector<uint64_t> seeds, DType dtype, Device* device = nullptr)
+      : params_(std::move(seeds), dtype, device) {}
   Params params_;
 };
 

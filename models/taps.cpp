@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "core/nearest.h"
+#include "kernels/memory/copy.h"
 #include "kernels/ops/elementwise/elementwise.h"
 
 namespace sv {
@@ -283,23 +284,41 @@ bool TapSession::inside(Phase phase, int r, int block) const {
   });
 }
 
+void TapSession::read(Tape& tape, const Tap& tap, const Site& site, Var x) {
+  if (!tape.ctx.device) {
+    tap.action({site, x.value(), tap.select, tape.ctx.models, live_});
+    return;
+  }
+  const ArenaScope scope(tape.host());
+  tap.action({site, host_copy(tape.ctx, x.value()), tap.select, tape.ctx.models, live_});
+}
+
 Var TapSession::write(Tape& tape, const Tap& tap, const Site& site, Var x) {
   Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
-  std::memcpy(y->value.data, x->value.data, x->value.bytes());
-  tap.action({site, y.value(), tap.select, tape.ctx.models, live_});
+  if (tape.ctx.device) {
+    const ArenaScope scope(tape.host());
+    const Tensor copy = host_copy(tape.ctx, x.value());
+    tap.action({site, copy, tap.select, tape.ctx.models, live_});
+    write_tensor(tape.ctx.device, y.value(), copy.data);
+  } else {
+    copy_tensor(tape.ctx, y.value(), x.value());
+    tap.action({site, y.value(), tap.select, tape.ctx.models, live_});
+  }
   const bool cut = tap.kind == Tap::Kind::replace;
   const Select* select = &tap.select;
   tape.record(y, [=](Tape& t, const Tensor& dy) {
-    const Tensor dx = copy_of(t.arena(), dy);
-    if (cut) {
-      for_each_selected(dx, *select, t.ctx.models, [&](int64_t offset, int64_t count) {
-        const size_t size = dtype_size(dx.dtype);
-        std::memset(static_cast<std::byte*>(dx.data) + static_cast<size_t>(offset) * size,
-                    0,
-                    static_cast<size_t>(count) * size);
-      });
+    if (!cut) {
+      t.pass_grad(x, copy_of(t.ctx, dy));
+      return;
     }
-    t.pass_grad(x, dx);
+    const Tensor dx = host_copy(t.ctx, dy);
+    for_each_selected(dx, *select, t.ctx.models, [&](int64_t offset, int64_t count) {
+      const size_t size = dtype_size(dx.dtype);
+      std::memset(static_cast<std::byte*>(dx.data) + static_cast<size_t>(offset) * size,
+                  0,
+                  static_cast<size_t>(count) * size);
+    });
+    t.pass_grad(x, to_device(t.ctx, dx));
   });
   return y;
 }
@@ -317,7 +336,7 @@ Var TapSession::fire(Tape& tape, const Site& site, Var x) {
     if (tap.kind != Tap::Kind::read) {
       x = write(tape, tap, site, x);
     } else if (!replay_) {
-      tap.action({site, x.value(), tap.select, tape.ctx.models, live_});
+      read(tape, tap, site, x);
     }
     for (int m = 0; !replay_ && m < models_; ++m) {
       const auto& live_models = tape.ctx.models;

@@ -63,7 +63,9 @@ struct Select {
   std::vector<int> positions;  // t (the query position of attn_pattern)
 };
 
-/// What a tap sees when it fires. `x` is the site's tensor; a write changes it in place.
+/// What a tap sees when it fires. `x` is the site's tensor in host memory; a write changes it in
+/// place. On a device it is a copy that the run waits for, put back after a write: a tap's code is
+/// the same everywhere.
 struct TapEvent {
   const Site& site;
   Tensor x;
@@ -126,6 +128,7 @@ class TapSession {
     int64_t fired = 0;             // (model, row) pairs
   };
   bool matches(size_t tap, const Site& site) const;
+  void read(Tape& tape, const Tap& tap, const Site& site, Var x);
   Var write(Tape& tape, const Tap& tap, const Site& site, Var x);
   /// Model m is part of the run and selected by the tap.
   bool runs(const Tap& tap, int m) const;

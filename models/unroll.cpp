@@ -4,6 +4,7 @@
 #include "models/unroll.h"
 
 #include "kernels/autograd/checkpoint.h"
+#include "kernels/memory/copy.h"
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "models/loop.h"
@@ -28,14 +29,25 @@ void Trajectory::clear() {
 namespace {
 
 /// Models that have finished keep their state bit for bit: their slots are copied from before.
-void keep_finished(const State& before, State& after, int parts, std::span<const int> active) {
-  for (int p = 0; !active.empty() && p < parts; ++p) {
+void keep_finished(
+    Context ctx, const State& before, State& after, int parts, std::span<const int> active) {
+  if (active.empty()) {
+    return;
+  }
+  const auto models = static_cast<int>(after[0].shape()[0]);
+  int* list = ctx.host().alloc_n<int>(static_cast<size_t>(models));
+  size_t count = 0;
+  for (int m = 0; m < models; ++m) {
+    if (!listed(active, m)) {
+      list[count++] = m;
+    }
+  }
+  ctx.models = {list, count};
+  for (int p = 0; count > 0 && p < parts; ++p) {
     const Tensor to = after[p].value();
     const Tensor from = before[p].value();
-    for (int m = 0; to.data != from.data && m < static_cast<int>(to.dim(0)); ++m) {
-      if (!listed(active, m)) {
-        std::memcpy(to.slice(m, 1).data, from.slice(m, 1).data, from.slice(m, 1).bytes());
-      }
+    if (to.data != from.data) {
+      ops::put(ctx, from, {to, GradientMode::overwrite});
     }
   }
 }
@@ -102,7 +114,7 @@ void Loop::detach_after(int r) {
 /// Moves the state to memory of its own at the bottom of the arena, where plain updates rewrite it.
 void Loop::keep_state() {
   for (int p = 0; p < parts(); ++p) {
-    h_[p] = tape_.constant(copy_of(tape_.arena(), h_[p].value()));
+    h_[p] = tape_.constant(copy_of(tape_.ctx, h_[p].value()));
   }
   kept_ = true;
 }
@@ -112,7 +124,7 @@ void Loop::measure_change(const Tape& tape, int r, const State& after) {
   if (change_MB_) {
     const int part = model_.schedule().part_of(r);
     change_MB_.shape = change_MB_.shape.with(1, in_.batch());  // the batch may have been compacted
-    change_MB_.zero();
+    zero_tensor(tape.ctx, change_MB_);
     ops::change(tape.ctx, after[part].value(), h_[part].value(), change_MB_);
   }
 }
@@ -121,18 +133,18 @@ void Loop::step_plain(int r) {
   if (!kept_) {
     keep_state();
   }
-  const ArenaScope scope(tape_.arena());
+  const MemoryScope scope(tape_.ctx);
   Tape tape(tape_.ctx, false);
   tape.ctx.models = active_;
   State after = call_step(model_, pass(tape, Phase::loop, r), in_, h_, out_.e);
-  keep_finished(h_, after, parts(), active_);
+  keep_finished(tape.ctx, h_, after, parts(), active_);
   if (halting_) {
-    halting_->freeze_rows(h_, after);
+    halting_->freeze_rows(tape.ctx, h_, after);
   }
   measure_change(tape, r, after);
   for (int p = 0; p < parts(); ++p) {
     if (after[p].value().data != h_[p].value().data) {
-      std::memcpy(h_[p]->value.data, after[p].value().data, after[p].value().bytes());
+      copy_tensor(tape.ctx, h_[p].value(), after[p].value());
     }
   }
 }
@@ -140,7 +152,7 @@ void Loop::step_plain(int r) {
 void Loop::step_recorded(int r) {
   tape_.ctx.models = active_;
   State after = call_step(model_, pass(tape_, Phase::loop, r), in_, h_, out_.e);
-  keep_finished(h_, after, parts(), active_);
+  keep_finished(tape_.ctx, h_, after, parts(), active_);
   measure_change(tape_, r, after);
   h_ = after;
   kept_ = false;
@@ -182,7 +194,7 @@ void Loop::step_checkpointed(int r0, int r1) {
              });
   State after;
   std::copy_n(out.begin(), n, after.part.begin());
-  keep_finished(h_, after, parts(), active_);
+  keep_finished(tape_.ctx, h_, after, parts(), active_);
   measure_change(tape_, r1, after);
   h_ = after;
   kept_ = false;
@@ -196,7 +208,7 @@ void Loop::save_state(int r) {
   }
   State saved = h_;
   for (int p = 0; kept_ && p < parts(); ++p) {
-    saved[p] = tape_.constant(copy_of(tape_.arena(), h_[p].value()));
+    saved[p] = tape_.constant(copy_of(tape_.ctx, h_[p].value()));
   }
   out_.states.emplace_back(r, saved);
 }
@@ -209,21 +221,27 @@ void Loop::finish_update(int r, int made) {
   out_.row_updates += made * live_models * in_.batch();
   if (out_.residual) {
     const Tensor row = out_.residual.slice(r - first_r() - 1, 1);
-    std::memcpy(row.data, change_MB_.data, row.bytes());
+    copy_tensor(tape_.ctx, row, change_MB_);
   }
   save_state(r);
   const bool keep = !plan_.on_update && !halting_;
-  const Arena::Mark mark = tape_.arena().mark();
   bool any = false;
   const bool score = halting_ && halting_->scores_at(r);
-  const std::span<const int> readers =
-      models_where([&](int m) { return listed(active_, m) && (score || read_out_at(r, m)); }, any);
-  if (keep && any) {
-    out_.readouts.push_back(read_out(tape_, r, readers));
+  const auto reads = [&](int m) { return listed(active_, m) && (score || read_out_at(r, m)); };
+  for (int m = 0; m < models(); ++m) {
+    any = any || (listed(base_, m) && reads(m));
+  }
+  if (keep) {
+    if (!any) {
+      return;
+    }
+    out_.readouts.push_back(read_out(tape_, r, models_where(reads, any)));
     // Its records refer to the state, so the next plain update must not write over it.
     kept_ = kept_ && !tape_.recording();
     return;
   }
+  const MemoryScope scope(tape_.ctx);
+  const std::span<const int> readers = models_where(reads, any);
   Tape tape(tape_.ctx, false);
   const Readout y = any ? read_out(tape, r, readers) : Readout{};
   if (plan_.on_update) {
@@ -234,10 +252,14 @@ void Loop::finish_update(int r, int made) {
         halting_->decide(tape, r, r == last_r_, active_, y, change_MB_, in_, out_, h_) ||
         active_stale_;
   }
-  tape_.arena().rewind(mark);
 }
 
 void Loop::run() {
+  SV_CHECK(tape_.ctx.device == model_.params().device(),
+           "the parameters of this model are on ",
+           device_name(model_.params().device()),
+           ", its run is on ",
+           device_name(tape_.ctx.device));
   plan_depths();
   open_taps();
   Pass at = pass(tape_, Phase::encode, 0);
@@ -262,7 +284,7 @@ void Loop::run() {
   if (plan_.save.residual && !plan_.on_update) {
     out_.residual = make_tensor(
         tape_.arena(), {last_r_ - first_r(), models(), in_.batch()}, model_.params().dtype());
-    out_.residual.zero();
+    zero_tensor(tape_.ctx, out_.residual);
   }
   save_state(first_r());
   for (int r = first_r(); r < last_r_ && !(halting_ && halting_->all_done());) {

@@ -16,6 +16,7 @@ struct ModelArgs {
   TaskSpec task;
   std::vector<uint64_t> seeds;
   DType dtype = DType::f32;
+  Device* device = nullptr;  // where the model lives and runs; null: the CPU
 };
 
 struct ZooEntry {

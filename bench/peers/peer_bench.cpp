@@ -70,7 +70,7 @@ class Session {
     Plan plan;
     plan.depth = Depth::fixed(loops_);
     Trajectory out;
-    const Inputs in = load_inputs(arena, batch_);
+    const Inputs in = load_inputs(tape.ctx, batch_);
     unroll(*model_, in, plan, tape, out);
     add("tokens", in.tokens);
     add("logits", out.readouts.back().logits.value());

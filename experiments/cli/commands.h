@@ -1,7 +1,10 @@
 // The commands of `subvocal`: what the command line became, and one function per command.
 #pragma once
+#include <memory>
 #include <string>
 #include <vector>
+
+#include "kernels/memory/device.h"
 
 namespace sv::cli {
 
@@ -15,7 +18,8 @@ struct Arguments {
   std::string out;                     // folder or file to write
   int seeds = 0;                       // --seeds N: seeds 0 .. N-1; 0 = as set
   int threads = 0;                     // 0 = all cores
-  std::string device = "auto";         // auto | cpu | cuda | cuda:INDEX
+  std::string device = "auto";  // auto | cpu | cuda | cuda:INDEX; then as run.json records it
+  Device* opened = nullptr;     // that device; null: the CPU
   bool quiet = false;
   bool reference = false;  // the portable kernels
   bool quick = false;      // demo
@@ -44,8 +48,8 @@ void list_kernels();
 /// Threads to use: --threads, or all cores of this process.
 int thread_count(const Arguments&);
 
-/// The device that a command computes on, by the name that run.json records. Refuses a device that
-/// is not there (Exit::environment), and one that the command cannot use.
-std::string device_name(const Arguments&);
+/// The device that a command computes on; null is the CPU. Refuses a device that is not there
+/// (Exit::environment), and one that the command cannot use.
+std::unique_ptr<Device> device_of(const Arguments&);
 
 }  // namespace sv::cli

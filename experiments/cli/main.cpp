@@ -169,7 +169,7 @@ int run(int argc, char** argv) {
       sub->add_option(
           "--device",
           a.device,
-          "auto, cpu, cuda or cuda:INDEX; models run on the CPU only, so auto is the CPU");
+          "auto, cpu, cuda or cuda:INDEX; auto is the CPU; train, resume and eval run on a GPU");
     }
     sub->add_flag("--quiet", a.quiet, "no progress line");
     sub->add_flag("--reference",
@@ -198,8 +198,11 @@ int run(int argc, char** argv) {
   if (a.reference) {
     cpu::use_isa(cpu::Isa::portable);
   }
+  std::unique_ptr<Device> device;  // outlives all that the command makes on it
   if (chosen->computes) {
-    a.device = device_name(a);
+    device = device_of(a);
+    a.device = device ? device->name() : "cpu";
+    a.opened = device.get();
   }
   return chosen->run(a);
 }

@@ -72,7 +72,7 @@ int eval(const Arguments& a) {
   if (keys.halt.rule == "learned" && !load_run_spec(a.target).model.halt_head) {
     fail("halt.rule=learned needs a model with a halting head (model.halt_head=true in training)");
   }
-  Measured run(a.target, thread_count(a), keys.untrained);
+  Measured run(a.target, thread_count(a), keys.untrained, a.opened);
   DepthMeasure what;
   what.depths = keys.depth_test;
   what.halt = make_halt(keys.halt);

@@ -32,7 +32,7 @@ int run_and_tell(Workbench& bench, RunFolder& run, const Arguments& a) {
   if (!run.note().empty()) {
     fmt::print(stderr, "{}\n", run.note());
   }
-  const TrainOutcome out = train_run(bench, run, thread_count(a), progress_of(a));
+  const TrainOutcome out = train_run(bench, run, thread_count(a), progress_of(a), a.opened);
   run.finish(out.frozen.empty() ? "done" : "failed");
   const Spec& spec = bench.spec();
   fmt::print(

@@ -110,7 +110,7 @@ StepGeometry geometry(Reasoner& model,
       });
     };
     Trajectory trajectory;
-    unroll(model, load_inputs(arena, batch), plan, tape, trajectory);
+    unroll(model, load_inputs(tape.ctx, batch), plan, tape, trajectory);
     options.run.note(trajectory);
   });
   for (size_t m = 0; m < models; ++m) {

@@ -52,7 +52,7 @@ std::vector<Trajectory2d> trajectories(Reasoner& model,
   const PackedWeights packed = pack_weights(model, threads);
   plan.packed = &packed;
   Trajectory run;
-  unroll(model, load_inputs(arena, batch), plan, tape, run);
+  unroll(model, load_inputs(tape.ctx, batch), plan, tape, run);
   const Tensor answer =
       make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
   ops::argmax(tape.ctx, run.readouts.back().logits.value(), answer);

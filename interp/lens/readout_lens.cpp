@@ -81,7 +81,7 @@ class Lens {
     plan.save.readout_list = updates_;
     plan.packed = &packed_;
     Trajectory trajectory;
-    unroll(model_, load_inputs(arena_, batch), plan, tape, trajectory);
+    unroll(model_, load_inputs(tape.ctx, batch), plan, tape, trajectory);
     options_.run.note(trajectory);
     for (const Readout& y : trajectory.readouts) {
       kept.logits.push_back(y.logits.value());

@@ -76,7 +76,7 @@ CleanRun PatchRuns::clean_run(const Batch& batch) {
   }
   plan.packed = &packed_;
   Trajectory trajectory;
-  unroll(model_, load_inputs(arena_, batch), plan, tape, trajectory);
+  unroll(model_, load_inputs(tape.ctx, batch), plan, tape, trajectory);
   options_.run.note(trajectory);
   for (const auto& [r, state] : trajectory.states) {
     for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
@@ -132,7 +132,7 @@ PatchRuns::Patched PatchRuns::run_batch(Arena& arena,
                                         const std::vector<PositionSet>& sets,
                                         const SiteValues& source) const {
   Tape tape({&arena, 1, {}}, false);
-  const Inputs all = load_inputs(arena, base_batch_);
+  const Inputs all = load_inputs(tape.ctx, base_batch_);
   Inputs in;
   in.tokens = gather(arena, all.tokens, jobs);
   in.lengths = all.lengths ? gather(arena, all.lengths, jobs) : Tensor{};

@@ -4,10 +4,10 @@
 #pragma once
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <span>
 
 #include "kernels/autograd/tape.h"
+#include "kernels/memory/copy.h"
 
 namespace sv {
 
@@ -32,13 +32,8 @@ void checkpoint(Tape& tape,
     out[i] = tape.output(like[i].shape(), like[i].value().dtype, true);
   }
   std::copy(inputs.begin(), inputs.end(), in.begin());
-  const auto copy_values = [](const CheckpointVars& from, const CheckpointVars& to, size_t n) {
-    for (size_t i = 0; i < n; ++i) {
-      std::memcpy(to[i]->value.data, from[i]->value.data, to[i]->value.bytes());
-    }
-  };
   {
-    const ArenaScope scope(tape.arena());
+    const MemoryScope scope(tape.ctx);
     Tape forward(tape.ctx, false);
     CheckpointVars sub_in{};
     CheckpointVars sub_out{};
@@ -46,7 +41,9 @@ void checkpoint(Tape& tape,
       sub_in[i] = forward.constant(in[i]->value);
     }
     segment(forward, sub_in, sub_out, false);
-    copy_values(sub_out, out, outputs.size());
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      copy_tensor(tape.ctx, out[i].value(), sub_out[i].value());
+    }
   }
   const size_t count_in = inputs.size();
   const size_t count_out = outputs.size();
@@ -67,7 +64,7 @@ void checkpoint(Tape& tape,
     for (size_t i = 0; i < count_in; ++i) {
       t.ensure_grad(in[i]);
     }
-    const ArenaScope scope(t.arena());
+    const MemoryScope scope(t.ctx);
     Tape again(t.ctx, true);
     CheckpointVars sub_in{};
     CheckpointVars sub_out{};

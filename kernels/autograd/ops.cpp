@@ -246,7 +246,7 @@ Var reshape(Tape& tape, Var x, const Shape& shape) {
 Var choose(Tape& tape, Var a, std::span<const int> models, Var b) {
   const std::span<const int> live = tape.ctx.models;
   const auto m_total = static_cast<int>(a.shape()[0]);
-  int* others = tape.arena().alloc_n<int>(static_cast<size_t>(m_total));
+  int* others = tape.host().alloc_n<int>(static_cast<size_t>(m_total));
   size_t count = 0;
   for (int m = 0; m < m_total; ++m) {
     const auto in = [&](std::span<const int> list) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/memory/copy.h"
 #include "kernels/ops/elementwise/elementwise.h"
 
 namespace sv {
@@ -10,7 +11,7 @@ void Tape::begin_grad(Var x) {
   x->grad = make_tensor(arena(), x->value.shape, x->value.dtype);
   // A first contribution that covers only some models leaves zeros, not garbage, in the other
   // slots.
-  x->grad.zero();
+  zero_tensor(ctx, x->grad);
   x->has_grad = true;
 }
 
@@ -47,18 +48,13 @@ void Tape::seed_grad(Var y, const Tensor& seed) {
   if (!y->has_grad) {
     begin_grad(y);
   }
-  if (seed) {
-    ops::put(ctx, seed, {y->grad, GradientMode::accumulate});
-    return;
+  Tensor added = seed;
+  if (!added) {
+    added = host_tensor(ctx, y->grad.shape, y->grad.dtype);
+    with_float(added.dtype, [&]<class T>() { std::fill_n(added.as<T>(), added.numel(), T{1}); });
+    added = to_device(ctx, added);
   }
-  with_float(y->value.dtype, [&]<class T>() {
-    T* g = y->grad.as<T>();
-    const int64_t stride = y->grad.numel() / std::max<int64_t>(y->grad.dim(0), 1);
-    for (int i = 0; i < ctx.model_count(y->value); ++i) {
-      T* row = g + ctx.model(i) * stride;
-      std::for_each(row, row + stride, [](T& v) { v += T{1}; });
-    }
-  });
+  ops::put(ctx, added, {y->grad, GradientMode::accumulate});
 }
 
 void Tape::backward() {

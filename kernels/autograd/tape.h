@@ -45,6 +45,8 @@ class Tape {
 
   bool recording() const { return recording_; }
   Arena& arena() const { return *ctx.arena; }
+  /// Memory for what host code keeps: nodes, records, lists of models.
+  Arena& host() const { return ctx.host(); }
 
   /// A value without gradient.
   Var constant(const Tensor& value) { return Var(new_node({value, {}, false, false})); }
@@ -76,8 +78,8 @@ class Tape {
     if (!y.needs_grad()) {
       return;
     }
-    auto* state = new (arena().alloc(sizeof(F))) F(vjp);
-    auto* entry = new (arena().alloc(sizeof(Record))) Record;
+    auto* state = new (host().alloc(sizeof(F))) F(vjp);
+    auto* entry = new (host().alloc(sizeof(Record))) Record;
     *entry = {[](void* s, Tape& tape, const Tensor& dy) { (*static_cast<F*>(s))(tape, dy); },
               state,
               y,
@@ -109,7 +111,7 @@ class Tape {
     std::span<const int> models;
     Record* previous;
   };
-  Node* new_node(const Node& n) { return new (arena().alloc(sizeof(Node))) Node(n); }
+  Node* new_node(const Node& n) { return new (host().alloc(sizeof(Node))) Node(n); }
   void begin_grad(Var x);
 
   Record* last_ = nullptr;

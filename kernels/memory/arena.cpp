@@ -9,7 +9,8 @@ namespace sv {
 
 namespace {
 constexpr std::align_val_t kAlign{64};
-}
+constexpr size_t kFirstDeviceBlock = size_t{256} << 10;  // the next ones double
+}  // namespace
 
 Arena::~Arena() {
   for (const Block& b : blocks_) {
@@ -28,7 +29,11 @@ void* Arena::alloc(size_t bytes) {
     used_ = 0;
   }
   if (block_ == blocks_.size()) {
-    const size_t size = std::max(block_bytes_, need);
+    // Small models need little of a device, and the executor pays for what it holds.
+    const size_t block =
+        device_ ? std::min(block_bytes_, kFirstDeviceBlock << std::min(blocks_.size(), size_t{12}))
+                : block_bytes_;
+    const size_t size = std::max(block, need);
     void* data = device_ ? device_->alloc(size) : ::operator new(size, kAlign);
     blocks_.push_back({static_cast<std::byte*>(data), size});
     ++system_allocations_;

@@ -19,6 +19,8 @@ class Arena {
   /// Takes its blocks from the device, which must outlive it.
   explicit Arena(Device& device, size_t block_bytes = size_t{64} << 20)
       : block_bytes_(block_bytes), device_(&device) {}
+  /// The same; null: host memory.
+  Arena(Device* device, size_t block_bytes) : block_bytes_(block_bytes), device_(device) {}
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;

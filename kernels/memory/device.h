@@ -47,6 +47,11 @@ class Device {
   virtual double matrix_rate(Precision) const { return 0; }
 };
 
+/// For messages; null is the CPU.
+inline std::string device_name(const Device* device) {
+  return device ? device->name() : "the CPU";
+}
+
 /// Launches kernel K (kernels/simt/context.h) with its arguments, by name through the device's
 /// table.
 template <class K>

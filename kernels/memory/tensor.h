@@ -2,7 +2,6 @@
 // Arena (activations, tape, scratch) or a Buffer (parameters, optimiser state).
 #pragma once
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "core/dtype.h"
@@ -52,31 +51,27 @@ struct Tensor {
             dtype,
             static_cast<std::byte*>(data) + stride * static_cast<size_t>(begin)};
   }
+  /// In host memory; see zero_tensor (kernels/memory/copy.h).
   void zero() const { std::memset(data, 0, bytes()); }
 };
 
 inline Tensor make_tensor(Arena& arena, Shape shape, DType dtype) {
   return {shape, dtype, arena.alloc(static_cast<size_t>(shape.numel()) * dtype_size(dtype))};
 }
-inline Tensor copy_of(Arena& arena, const Tensor& x) {
-  Tensor y = make_tensor(arena, x.shape, x.dtype);
-  std::memcpy(y.data, x.data, x.bytes());
-  return y;
-}
+class Device;
 
-/// An owned tensor on the heap, 64-byte aligned and zeroed: parameters, optimiser state, results.
+/// An owned tensor, 64-byte aligned and zeroed: parameters, optimiser state, results. It lies on
+/// the heap, or on a device, which must outlive it.
 class Buffer {
  public:
   Buffer() = default;
-  Buffer(Shape shape, DType dtype) {
-    tensor_ = {shape, dtype, nullptr};
-    tensor_.data = ::operator new (std::max<size_t>(tensor_.bytes(), 1), std::align_val_t{64});
-    tensor_.zero();
-  }
-  ~Buffer() { ::operator delete (tensor_.data, std::align_val_t{64}); }
-  Buffer(Buffer&& other) noexcept : tensor_(std::exchange(other.tensor_, {})) {}
+  Buffer(Shape shape, DType dtype, Device* device = nullptr);
+  ~Buffer();
+  Buffer(Buffer&& other) noexcept
+      : tensor_(std::exchange(other.tensor_, {})), device_(std::exchange(other.device_, nullptr)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(tensor_, other.tensor_);
+    std::swap(device_, other.device_);
     return *this;
   }
   const Tensor& tensor() const { return tensor_; }
@@ -84,6 +79,7 @@ class Buffer {
 
  private:
   Tensor tensor_;
+  Device* device_ = nullptr;  // null: the heap
 };
 
 }  // namespace sv

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "core/rng.h"
+#include "kernels/memory/copy.h"
 
 namespace sv::parts {
 
@@ -222,11 +223,11 @@ Embed::Embed(Params& params, const TaskSpec& task, const ModelSettings& s)
              " ids for ",
              task.positions,
              " positions");
-    Coordinate coordinate{
-        params.add("embed." + c.name, {c.size, s.width}, Init::normal(kEmbeddingStd)),
-        Buffer({1, 1, task.positions}, DType::i32)};
-    std::copy(c.ids.begin(), c.ids.end(), coordinate.ids.tensor().as<int32_t>());
-    coordinates_.push_back(std::move(coordinate));
+    Buffer ids({1, 1, task.positions}, DType::i32);
+    std::copy(c.ids.begin(), c.ids.end(), ids.tensor().as<int32_t>());
+    coordinates_.push_back(
+        {params.add("embed." + c.name, {c.size, s.width}, Init::normal(kEmbeddingStd)),
+         placed(std::move(ids), params.device())});
   }
 }
 
@@ -271,7 +272,7 @@ Var Inject::operator()(Pass& pass, Var h, Var e) const {
   Tape& tape = pass.tape;
   const std::span<const int> live = tape.ctx.models;
   const int models = tape.ctx.model_count(h.value());
-  int* list = tape.arena().alloc_n<int>(static_cast<size_t>(models));
+  int* list = tape.host().alloc_n<int>(static_cast<size_t>(models));
   size_t count = 0;
   for (int i = 0; i < models; ++i) {
     const int m = tape.ctx.model(i);
@@ -323,24 +324,27 @@ Var initial_state(Pass& pass, const std::string& kind, Var e) {
   if (kind == "input") {
     return e;
   }
-  Tensor h = make_tensor(pass.tape.arena(), e.shape(), e.value().dtype);
-  h.zero();
-  if (kind == "normal") {
-    const int64_t row = h.numel() / (h.dim(0) * h.dim(1));
-    with_float(h.dtype, [&]<class T>() {
-      for (int64_t m = 0; m < h.dim(0); ++m) {
-        const Rng rng(pass.params.seeds()[pass.place(m)], stream_of("state_init"));
-        T* first = h.slice(m, 1).as<T>();
-        for (int64_t i = 0; i < row; ++i) {
-          first[i] = static_cast<T>(rng.normal(static_cast<uint64_t>(i)));
-        }
-        for (int64_t b = 1; b < h.dim(1); ++b) {
-          std::copy_n(first, row, first + b * row);
-        }
-      }
-    });
+  const Context& ctx = pass.tape.ctx;
+  if (kind != "normal") {
+    const Tensor h = make_tensor(*ctx.arena, e.shape(), e.value().dtype);
+    zero_tensor(ctx, h);
+    return pass.tape.constant(h);
   }
-  return pass.tape.constant(h);
+  const Tensor h = host_tensor(ctx, e.shape(), e.value().dtype);
+  const int64_t row = h.numel() / (h.dim(0) * h.dim(1));
+  with_float(h.dtype, [&]<class T>() {
+    for (int64_t m = 0; m < h.dim(0); ++m) {
+      const Rng rng(pass.params.seeds()[pass.place(m)], stream_of("state_init"));
+      T* first = h.slice(m, 1).as<T>();
+      for (int64_t i = 0; i < row; ++i) {
+        first[i] = static_cast<T>(rng.normal(static_cast<uint64_t>(i)));
+      }
+      for (int64_t b = 1; b < h.dim(1); ++b) {
+        std::copy_n(first, row, first + b * row);
+      }
+    }
+  });
+  return pass.tape.constant(to_device(ctx, h));
 }
 
 }  // namespace sv::parts

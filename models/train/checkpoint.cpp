@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "data/io/safetensors.h"
+#include "kernels/memory/copy.h"
 
 namespace sv {
 
@@ -32,6 +33,26 @@ TensorView view_of(const std::string& name, const Tensor& x) {
           x.shape.to_vector(),
           {static_cast<const std::byte*>(x.data), x.bytes()}};
 }
+
+/// Tensors as a file takes them: in host memory, copied there from a device.
+class FileViews {
+ public:
+  explicit FileViews(Device* device) : device_(device) {}
+  void add(const std::string& name, Tensor x) {
+    if (device_) {
+      copies_.emplace_back(x.shape, x.dtype);
+      read_tensor(device_, copies_.back().tensor().data, x);
+      x = copies_.back();
+    }
+    views_.push_back(view_of(name, x));
+  }
+  const std::vector<TensorView>& views() const { return views_; }
+
+ private:
+  Device* device_;
+  std::vector<Buffer> copies_;
+  std::vector<TensorView> views_;
+};
 
 std::string seeds_text(const Params& params) {
   std::string out;
@@ -88,7 +109,8 @@ int64_t number(const std::string& text, const std::string& path) {
 /// copied from a file that does not fit.
 void fill(const Safetensors& file,
           const std::vector<std::pair<std::string, Tensor>>& into,
-          const std::string& path) {
+          const std::string& path,
+          Device* device) {
   std::vector<const TensorView*> from;
   for (const auto& [name, tensor] : into) {
     from.push_back(&file.at(name, element_type(tensor.dtype), tensor.shape.to_vector()));
@@ -102,7 +124,16 @@ void fill(const Safetensors& file,
   }
   for (size_t i = 0; i < into.size(); ++i) {
     const Tensor& to = into[i].second;
-    from[i]->copy_bytes_to({static_cast<std::byte*>(to.data), to.bytes()});
+    const auto read_into = [&](const Tensor& host) {
+      from[i]->copy_bytes_to({static_cast<std::byte*>(host.data), host.bytes()});
+    };
+    if (device) {
+      const Buffer copy(to.shape, to.dtype);
+      read_into(copy);
+      write_tensor(device, to, copy.tensor().data);
+    } else {
+      read_into(to);
+    }
   }
 }
 
@@ -117,9 +148,9 @@ void save_checkpoint(const std::string& folder,
                      Trainer& trainer,
                      const CheckpointInfo& info,
                      Files& files) {
-  std::vector<TensorView> views;
+  FileViews file(trainer.model().params().device());
   for (const auto& [name, tensor] : tensors_of(trainer)) {
-    views.push_back(view_of(name, tensor));
+    file.add(name, tensor);
   }
   Metadata metadata = {{"format", kFormat},
                        {"step", std::to_string(info.step)},
@@ -141,7 +172,7 @@ void save_checkpoint(const std::string& folder,
       retire.push_back(p.name);
     }
   }
-  publish(folder, {safetensors_file(name, views, metadata)}, retire, files);
+  publish(folder, {safetensors_file(name, file.views(), metadata)}, retire, files);
 }
 
 void remove_stale_checkpoints(const std::string& folder, Files& files) {
@@ -203,7 +234,7 @@ CheckpointInfo load_checkpoint(const std::string& path,
                            number(entry(metadata, prefix + "step", path), path),
                            entry(metadata, prefix + "what", path)});
   }
-  fill(file, tensors_of(trainer), path);
+  fill(file, tensors_of(trainer), path, params.device());
   trainer.restore_frozen(info.frozen);
   return info;
 }
@@ -212,15 +243,15 @@ void save_weights(const std::string& path,
                   const Params& params,
                   const std::string& spec_digest,
                   Files& files) {
-  std::vector<TensorView> views;
+  FileViews file(params.device());
   for (const Param& p : params) {
-    views.push_back(view_of(p.name, p.value));
+    file.add(p.name, p.value);
   }
   const std::filesystem::path full(path);
   const std::string folder = full.has_parent_path() ? full.parent_path().string() : ".";
   publish(folder,
           {safetensors_file(full.filename().string(),
-                            views,
+                            file.views(),
                             {{"format", kWeightsFormat},
                              {"spec_digest", spec_digest},
                              {"seeds", seeds_text(params)}})},
@@ -241,7 +272,7 @@ void load_weights(const std::string& path, Params& params, Files& files) {
   for (const Param& p : params) {
     into.emplace_back(p.name, p.value);
   }
-  fill(file, into, path);
+  fill(file, into, path, params.device());
 }
 
 }  // namespace sv

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/memory/copy.h"
+
 namespace sv {
 
 double OptimiserSettings::lr_at(int64_t step) const {
@@ -19,17 +21,22 @@ double OptimiserSettings::lr_at(int64_t step) const {
 }
 
 Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
-    : params_(params), settings_(settings), squares_({params.models()}, DType::f64) {
+    : params_(params),
+      settings_(settings),
+      squares_({params.models()}, DType::f64, params.device()) {
   const auto models = static_cast<size_t>(params.models());
   grad_norm_.assign(models, 0);
   lr_.assign(models, 0);
   scale_.assign(models, 1);
+  Device* const device = params.device();
+  Context ctx;
+  ctx.device = device;
   for (const Param& p : params) {
     const Tensor& value = p.value;
-    Moments m{Buffer(value.shape, value.dtype), Buffer(value.shape, value.dtype), {}};
+    Moments m{{value.shape, value.dtype, device}, {value.shape, value.dtype, device}, {}};
     if (settings.ema > 0) {
-      m.average = Buffer(value.shape, value.dtype);
-      std::memcpy(m.average.tensor().data, value.data, value.bytes());
+      m.average = Buffer(value.shape, value.dtype, device);
+      copy_tensor(ctx, m.average, value);
     }
     moments_.push_back(std::move(m));
   }
@@ -37,12 +44,12 @@ Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
 
 void Optimiser::measure(const Context& ctx) {
   std::fill(grad_norm_.begin(), grad_norm_.end(), 0.0);
-  const Tensor& squares = squares_;
   grads_.clear();
   for (const Param& p : params_) {
     grads_.push_back(p.grad);
   }
-  ops::grad_squares(ctx, grads_, squares);
+  ops::grad_squares(ctx, grads_, squares_);
+  const Tensor squares = to_host(ctx, squares_);
   for (int i = 0; i < ctx.model_count(squares); ++i) {
     const auto m = static_cast<size_t>(ctx.model(i));
     grad_norm_[m] = std::sqrt(squares.as<double>()[m]);

@@ -1,5 +1,6 @@
 // Optimiser: AdamW with per-model gradient clipping, warm-up, linear decay and an optional weight
-// average. It trains any Params: a reasoner, a probe, a lens, a small MLP.
+// average. It trains any Params: a reasoner, a probe, a lens, a small MLP. Its state lives where
+// they do.
 #pragma once
 #include <vector>
 

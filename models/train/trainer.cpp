@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "kernels/autograd/ops.h"
+#include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 
 namespace sv {
@@ -34,12 +35,13 @@ Trainer::Trainer(Reasoner& model,
       data_(data),
       settings_(settings),
       optimiser_(model.params(), optimiser_settings(settings)),
-      arena_(size_t{64} << 20),
-      threads_(std::max(threads, 1)),
-      lanes_(lanes_of(settings.batch, data.task().spec().positions, most_lanes)) {
+      memory_(device()),
+      threads_(device() ? 1 : std::max(threads, 1)),
+      lanes_(device() ? std::vector<Rows>{{0, settings.batch}}
+                      : lanes_of(settings.batch, data.task().spec().positions, most_lanes)) {
   const auto models = static_cast<size_t>(model.models());
   for (int i = 0; i < threads_; ++i) {
-    workers_.push_back(std::make_unique<Worker>());
+    workers_.push_back(std::make_unique<Worker>(device()));
     Plan& plan = workers_.back()->plan;
     plan.depth = depth;
     plan.gradient = parse_gradient(settings.gradient);
@@ -59,83 +61,121 @@ Trainer::Trainer(Reasoner& model,
 }
 
 Context Trainer::context() {
-  Context ctx{&arena_, threads_, {}};
-  if (healthy_.size() < static_cast<size_t>(model_.models())) {
-    ctx.models = healthy_;
-  }
-  return ctx;
+  const bool all = healthy_.size() == static_cast<size_t>(model_.models());
+  return memory_.context(threads_, all ? std::span<const int>{} : healthy_);
 }
 
 size_t Trainer::system_allocations() const {
-  size_t n = arena_.system_allocations();
+  size_t n = memory_.system_allocations();
   for (const auto& worker : workers_) {
-    n += worker->arena.system_allocations();
+    n += worker->memory.system_allocations();
   }
   return n;
 }
 
 /// The loss of one readout: mean over all scored answers of the model's batch, divided over updates
 /// if every one is read out. The rows of a group contribute their share of it.
-Var Trainer::supervise(Tape& tape, const Readout& y, int m, Rows rows, int depth) const {
+Var Trainer::supervise(Tape& tape, const Readout& y, Rows rows, const Worker& w) const {
+  const Members& members = w.plan.members;
   const DType dtype = model_.params().dtype();
-  const Shape shape{1, rows.count, batch_.positions};
-  const Tensor targets = make_tensor(tape.arena(), shape, DType::i32);
-  const Tensor weight = make_tensor(tape.arena(), shape, dtype);
-  int64_t scored = 0;
-  for (int b = 0; b < batch_.size; ++b) {
-    const int32_t* from = batch_.target(m, b, y.r);
-    scored += std::count_if(from, from + batch_.positions, [](int32_t t) { return t >= 0; });
+  const int64_t models = y.logits.shape()[0], positions = batch_.positions;
+  const Tensor targets = host_tensor(tape.ctx, {models, rows.count, positions}, DType::i32);
+  const Tensor weight = host_tensor(tape.ctx, targets.shape, dtype);
+  double* share = tape.host().alloc_n<double>(static_cast<size_t>(models));
+  for (int i = 0; i < tape.ctx.model_count(targets); ++i) {
+    const int m = tape.ctx.model(i), place = members.first + m;
+    int64_t scored = 0;
+    for (int b = 0; b < batch_.size; ++b) {
+      const int32_t* from = batch_.target(place, b, y.r);
+      scored += std::count_if(from, from + positions, [](int32_t t) { return t >= 0; });
+    }
+    for (int b = 0; b < rows.count; ++b) {
+      std::copy_n(batch_.target(place, rows.begin + b, y.r),
+                  positions,
+                  targets.as<int32_t>() + (int64_t{m} * rows.count + b) * positions);
+    }
+    const auto k = static_cast<size_t>(m);
+    const double updates = settings_.supervision == "every" ? w.trajectory.depth[k] : 1;
+    const double each = scored > 0 ? 1.0 / (static_cast<double>(scored) * updates) : 0;
+    with_float(dtype, [&]<class T>() {
+      const Tensor mine = weight.slice(m, 1);
+      std::fill_n(mine.as<T>(), mine.numel(), static_cast<T>(each));
+    });
+    share[k] = settings_.halt_weight / updates;
   }
-  for (int b = 0; b < rows.count; ++b) {
-    std::copy_n(batch_.target(m, rows.begin + b, y.r),
-                batch_.positions,
-                targets.as<int32_t>() + static_cast<int64_t>(b) * batch_.positions);
-  }
-  const double updates = settings_.supervision == "every" ? depth : 1;
-  const double w = scored > 0 ? 1.0 / (static_cast<double>(scored) * updates) : 0;
-  with_float(dtype,
-             [&]<class T>() { std::fill_n(weight.as<T>(), weight.numel(), static_cast<T>(w)); });
-  Var loss = ad::softmax_xent(tape, y.logits, targets, weight);
+  Var loss =
+      ad::softmax_xent(tape, y.logits, to_device(tape.ctx, targets), to_device(tape.ctx, weight));
   if (y.halt) {
-    const double share = settings_.halt_weight / updates;
-    loss = ad::add(tape, loss, halting_loss(tape, y, batch_, m, rows, share));
+    const std::span<const double> shares{share, static_cast<size_t>(models)};
+    loss = ad::add(tape, loss, halting_loss(tape, y, batch_, members, rows, shares));
   }
   tape.seed_grad(loss);
   return loss;
 }
 
-Score Trainer::score(Tape& tape, const Readout& y, int m, Rows rows) const {
-  const ArenaScope scope(tape.arena());
-  const Tensor answer = make_tensor(tape.arena(), {1, rows.count, batch_.positions}, DType::i32);
-  ops::argmax(tape.ctx, y.logits.value(), answer);
-  return score_answers(answer.as<int32_t>(), batch_, m, rows, y.r);
+/// Adds the loss of a readout, and the answers of models of which it is the last.
+void Trainer::score(Tape& tape, const Readout& y, const Tensor& loss, Rows rows, const Worker& w) {
+  const MemoryScope scope(tape.ctx);
+  const int64_t models = loss.dim(0);
+  const Tensor losses = to_host(tape.ctx, loss);
+  Tensor answer;
+  for (int i = 0; i < tape.ctx.model_count(loss); ++i) {
+    const int m = tape.ctx.model(i), place = w.plan.members.first + m;
+    LaneSum& sum = sum_of(place, w.plan.members.lane);
+    sum.loss += element(losses, m);
+    if (y.r != w.trajectory.depth[static_cast<size_t>(m)]) {
+      continue;
+    }
+    if (!answer) {
+      answer = make_tensor(tape.arena(), {models, rows.count, batch_.positions}, DType::i32);
+      ops::argmax(tape.ctx, y.logits.value(), answer);
+      answer = to_host(tape.ctx, answer);
+    }
+    sum.score.add(score_answers(answer.slice(m, 1).as<int32_t>(), batch_, place, rows, y.r));
+  }
 }
 
-/// Forward and backward of one lane of model m, group after group; its gradient goes to buffers of
-/// the lane's own.
+/// Forward and backward of some rows of the models of the worker's plan.
+void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Worker& w) {
+  Tape tape(ctx, true);
+  unroll(model_, inputs, w.plan, tape, w.trajectory);
+  w.losses.clear();
+  for (const Readout& y : w.trajectory.readouts) {
+    tape.ctx.models = y.models;
+    w.losses.push_back(supervise(tape, y, rows, w).value());
+  }
+  tape.ctx.models = ctx.models;
+  tape.backward();
+  for (size_t i = 0; i < w.losses.size(); ++i) {
+    const Readout& y = w.trajectory.readouts[i];
+    tape.ctx.models = y.models;
+    score(tape, y, w.losses[i], rows, w);
+  }
+}
+
+/// One lane of model m, group after group; its gradient goes to buffers of the lane's own.
 void Trainer::run_lane(int m, int lane, const Inputs& inputs, Worker& w, int threads) {
   w.plan.members = {m, 1, lane};
   w.plan.taps = m == planted_.model ? &planted_.taps : nullptr;
   model_.params().zero_lane(w.plan.members);
-  LaneSum& sum = sums_[static_cast<size_t>(m) * lanes_.size() + static_cast<size_t>(lane)];
-  sum = {};
+  sum_of(m, lane) = {};
   const Rows all = lanes_[static_cast<size_t>(lane)];
   const int groups = group_count(all, batch_.positions);
   for (int g = 0; g < groups; ++g) {
     const Rows rows = piece(all, g, groups);
-    w.arena.reset();
-    Tape tape({&w.arena, threads, {}}, true);
-    unroll(model_, slice(inputs, m, rows), w.plan, tape, w.trajectory);
-    const int depth = w.trajectory.depth[0];
-    for (const Readout& y : w.trajectory.readouts) {
-      const Tensor loss = supervise(tape, y, m, rows, depth).value();
-      sum.loss += with_float(loss.dtype, [&]<class T>() { return double{loss.as<T>()[0]}; });
-      if (y.r == depth) {
-        sum.score.add(score(tape, y, m, rows));
-      }
-    }
-    tape.backward();
+    w.memory.reset();
+    run_group(w.memory.context(threads), slice(inputs, m, rows), rows, w);
   }
+}
+
+/// All healthy models with all rows, on a device.
+void Trainer::run_pack(const Inputs& inputs, Worker& w) {
+  w.plan.members = {};
+  w.plan.taps = planted_.model >= 0 ? &planted_.taps : nullptr;
+  model_.params().zero_grad();
+  std::fill(sums_.begin(), sums_.end(), LaneSum{});
+  w.memory.reset();
+  run_group(w.memory.context(1, context().models), inputs, lanes_[0], w);
 }
 
 /// Lanes of each model in order: loss, score and gradient.
@@ -182,10 +222,16 @@ void Trainer::watch(int64_t step, const Inputs& inputs) {
       continue;
     }
     Plan plan = workers_[0]->plan;
-    plan.members = {m, 1, 0};
     plan.taps = m == planted_.model ? &planted_.taps : nullptr;
-    const Inputs mine = slice(inputs, m, {0, batch_.size});
-    std::string where = first_non_finite(model_, mine, plan, {&arena_, threads_, {}});
+    Inputs mine = inputs;
+    Context ctx = memory_.context(threads_);
+    if (device()) {  // a planted tap is one of whole-pack runs
+      ctx.models = {&m, 1};
+    } else {
+      plan.members = {m, 1, 0};
+      mine = slice(inputs, m, {0, batch_.size});
+    }
+    std::string where = first_non_finite(model_, mine, plan, ctx);
     if (where.empty()) {
       where = first_non_finite_gradient(model_.params(), m);
     }
@@ -196,9 +242,9 @@ void Trainer::watch(int64_t step, const Inputs& inputs) {
 
 const std::vector<Frozen>& Trainer::step(int64_t step) {
   fresh_.clear();
-  arena_.reset();
+  memory_.reset();
   data_.draw(model_.params().seeds(), static_cast<uint64_t>(step), settings_.batch, batch_);
-  const Inputs inputs = load_inputs(arena_, batch_);
+  const Inputs inputs = load_inputs(context(), batch_);
   if (!settings_.plant_nan.empty()) {
     planted_ = plant_forward(settings_.plant_nan, model_, step);
   }
@@ -207,7 +253,7 @@ const std::vector<Frozen>& Trainer::step(int64_t step) {
     worker->plan.step = static_cast<uint64_t>(step);
   }
   const auto lanes = static_cast<int64_t>(lanes_.size());
-  const int64_t tasks = lanes * static_cast<int64_t>(healthy_.size());
+  const int64_t tasks = device() ? 0 : lanes * static_cast<int64_t>(healthy_.size());
   run_tasks(tasks, threads_, [&](int64_t task, int worker) {
     const int m = healthy_[static_cast<size_t>(task / lanes)];
     run_lane(m,
@@ -216,6 +262,9 @@ const std::vector<Frozen>& Trainer::step(int64_t step) {
              *workers_[static_cast<size_t>(worker)],
              tasks == 1 ? threads_ : 1);
   });
+  if (device()) {
+    run_pack(inputs, *workers_[0]);
+  }
   add_lanes();
   if (!settings_.plant_nan.empty()) {
     plant_gradient(settings_.plant_nan, model_, step);

@@ -1,7 +1,9 @@
 // Trainer: one optimiser step of a pack: draw, unroll, loss (M), backward, clip per model, AdamW.
 // The batch of a model goes through loop and backward in groups of a few sequences, one thread each
-// (groups.h). A model whose loss or gradient stops being finite is frozen within the step and
-// named; its neighbours go on with the same bits.
+// (groups.h). On a device the whole pack goes through with its whole batch in one go, which is what
+// fills a GPU: there a model's gradient is one sum over its batch, on the CPU lane after lane, so
+// that the two agree within rounding and not to the bit. A model whose loss or gradient stops being
+// finite is frozen within the step and named; its neighbours go on with the same bits.
 #pragma once
 #include <memory>
 #include <string>
@@ -61,9 +63,11 @@ class Trainer {
  private:
   /// What a thread works with.
   struct Worker {
-    Arena arena{size_t{64} << 20};
+    explicit Worker(Device* device) : memory(device) {}
+    Workspace memory;
     Plan plan;
     Trajectory trajectory;
+    std::vector<Tensor> losses;  // of the trajectory's readouts
   };
   /// What one lane of one model adds up to.
   struct LaneSum {
@@ -71,8 +75,14 @@ class Trainer {
     Score score;
   };
   void run_lane(int m, int lane, const Inputs& inputs, Worker& worker, int threads);
-  Var supervise(Tape& tape, const Readout& y, int m, Rows rows, int depth) const;
-  Score score(Tape& tape, const Readout& y, int m, Rows rows) const;
+  void run_pack(const Inputs& inputs, Worker& worker);
+  void run_group(const Context& ctx, const Inputs& inputs, Rows rows, Worker& worker);
+  Var supervise(Tape& tape, const Readout& y, Rows rows, const Worker& worker) const;
+  void score(Tape& tape, const Readout& y, const Tensor& loss, Rows rows, const Worker& worker);
+  LaneSum& sum_of(int m, int lane) {
+    return sums_[static_cast<size_t>(m) * lanes_.size() + static_cast<size_t>(lane)];
+  }
+  Device* device() const { return model_.params().device(); }
   void add_lanes();
   void freeze(int m, int64_t step, std::string what);
   void watch(int64_t step, const Inputs& inputs);
@@ -82,7 +92,7 @@ class Trainer {
   const Dataset& data_;
   TrainSettings settings_;
   Optimiser optimiser_;
-  Arena arena_;
+  Workspace memory_;
   int threads_;
   std::vector<std::unique_ptr<Worker>> workers_;
   PackedWeights packed_;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/autograd/ops.h"
+#include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 
 namespace sv {
@@ -19,9 +20,21 @@ bool finite(const Tensor& x, int m) {
   });
 }
 
-void poison(const Tensor& x, int m) {
-  with_float(x.dtype,
-             [&]<class T>() { x.slice(m, 1).as<T>()[0] = std::numeric_limits<T>::quiet_NaN(); });
+bool finite(const Params& params, const Tensor& x, int m) {
+  if (params.device() == nullptr) {
+    return finite(x, m);
+  }
+  const Tensor mine = x.slice(m, 1);
+  const Buffer copy(mine.shape, mine.dtype);
+  read_tensor(params.device(), copy.tensor().data, mine);
+  return finite(copy, 0);
+}
+
+void poison(const Tensor& x, int m, Device* device = nullptr) {
+  with_float(x.dtype, [&]<class T>() {
+    const T nan = std::numeric_limits<T>::quiet_NaN();
+    write_tensor(device, {{1}, x.dtype, x.slice(m, 1).data}, &nan);
+  });
 }
 
 struct Fault {
@@ -66,15 +79,17 @@ std::string first_non_finite(Reasoner& model,
                              const Inputs& inputs,
                              const Plan& plan,
                              const Context& ctx) {
+  const bool alone = plan.members.count > 0;
+  const int place = alone ? plan.members.first : ctx.models[0];
   for (const Param& p : model.params()) {
-    if (!finite(p.value, plan.members.first)) {
+    if (!finite(model.params(), p.value, place)) {
       return "parameter " + p.name;
     }
   }
   std::string found;
   Taps taps = plan.taps != nullptr ? *plan.taps : Taps{};
   const auto look = [&](const TapEvent& e) {
-    if (found.empty() && !finite(e.x, 0)) {
+    if (found.empty() && !finite(e.x, alone ? 0 : place)) {
       found = explain(e.site, model.schedule());
     }
   };
@@ -99,7 +114,7 @@ std::string first_non_finite(Reasoner& model,
       taps.push_back(tap);
     }
   }
-  const ArenaScope scope(*ctx.arena);
+  const MemoryScope scope(ctx);
   Plan again = plan;
   again.taps = &taps;
   again.gradient = {};
@@ -111,7 +126,7 @@ std::string first_non_finite(Reasoner& model,
 
 std::string first_non_finite_gradient(const Params& params, int m) {
   for (const Param& p : params) {
-    if (!finite(p.grad, m)) {
+    if (!finite(params, p.grad, m)) {
       return "gradient of parameter " + p.name + " (all values of the forward run are finite)";
     }
   }
@@ -125,13 +140,15 @@ Planted plant_forward(const std::string& text, Reasoner& model, int64_t step) {
   }
   if (f.place.starts_with("param.")) {
     Params& params = model.params();
-    poison(params[params.find(f.place.substr(6))].value, f.model);
+    poison(params[params.find(f.place.substr(6))].value, f.model, params.device());
     return {};
   }
   Tap tap;
   tap.pattern = f.place;
   tap.kind = Tap::Kind::replace;
-  tap.action = [](const TapEvent& e) { poison(e.x, 0); };
+  const int place = model.params().device() != nullptr ? f.model : 0;
+  tap.select.models = {place};
+  tap.action = [place](const TapEvent& e) { poison(e.x, place); };
   return {f.model, {tap}};
 }
 
@@ -139,7 +156,7 @@ void plant_gradient(const std::string& text, Reasoner& model, int64_t step) {
   const Fault f = parse_fault(text, model);
   if (f.step == step && f.place.starts_with("grad.")) {
     Params& params = model.params();
-    poison(params[params.find(f.place.substr(5))].grad, f.model);
+    poison(params[params.find(f.place.substr(5))].grad, f.model, params.device());
   }
 }
 
@@ -162,22 +179,32 @@ Score score_answers(const int32_t* answer, const Batch& batch, int m, Rows rows,
   return s;
 }
 
-Var halting_loss(
-    Tape& tape, const Readout& y, const Batch& batch, int m, Rows rows, double weight) {
+Var halting_loss(Tape& tape,
+                 const Readout& y,
+                 const Batch& batch,
+                 const Members& members,
+                 Rows rows,
+                 std::span<const double> weight) {
   const Tensor logits = y.logits.value();
-  const Tensor answer = make_tensor(tape.arena(), {1, rows.count, batch.positions}, DType::i32);
+  const int64_t models = logits.dim(0);
+  Tensor answer = make_tensor(tape.arena(), {models, rows.count, batch.positions}, DType::i32);
   ops::argmax(tape.ctx, logits, answer);
-  const Tensor target = make_tensor(tape.arena(), {1, rows.count}, logits.dtype);
-  const Tensor weights = make_tensor(tape.arena(), {1, rows.count}, logits.dtype);
+  answer = to_host(tape.ctx, answer);
+  const Tensor target = host_tensor(tape.ctx, {models, rows.count}, logits.dtype);
+  const Tensor weights = host_tensor(tape.ctx, {models, rows.count}, logits.dtype);
   with_float(logits.dtype, [&]<class T>() {
-    std::fill_n(weights.as<T>(), rows.count, static_cast<T>(weight / batch.size));
-    for (int b = 0; b < rows.count; ++b) {
-      const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(b) * batch.positions;
-      const Score s = score_answers(got, batch, m, {rows.begin + b, 1}, y.r);
-      target.as<T>()[b] = s.right == s.answers ? T{1} : T{0};
+    for (int i = 0; i < tape.ctx.model_count(logits); ++i) {
+      const int m = tape.ctx.model(i);
+      for (int b = 0; b < rows.count; ++b) {
+        const int64_t row = int64_t{m} * rows.count + b;
+        const int32_t* got = answer.as<int32_t>() + row * batch.positions;
+        const Score s = score_answers(got, batch, members.first + m, {rows.begin + b, 1}, y.r);
+        target.as<T>()[row] = s.right == s.answers ? T{1} : T{0};
+        weights.as<T>()[row] = static_cast<T>(weight[static_cast<size_t>(m)] / batch.size);
+      }
     }
   });
-  return ad::sigmoid_xent(tape, y.halt, target, weights);
+  return ad::sigmoid_xent(tape, y.halt, to_device(tape.ctx, target), to_device(tape.ctx, weights));
 }
 
 }  // namespace sv

@@ -9,8 +9,9 @@
 
 namespace sv {
 
-/// The first non-finite parameter or site of a forward run of the plan's one model (plan.members):
-/// "loop.2.block.0.mlp_out (iteration 2, block 0, tensor mlp_out)"; empty if all are finite.
+/// The first non-finite parameter or site of a forward run of one model, plan.members or
+/// ctx.models: "loop.2.block.0.mlp_out (iteration 2, block 0, tensor mlp_out)"; empty if all are
+/// finite.
 std::string first_non_finite(Reasoner& model,
                              const Inputs& inputs,
                              const Plan& plan,
@@ -18,7 +19,7 @@ std::string first_non_finite(Reasoner& model,
 /// The first parameter whose gradient is not finite for model m; empty if none.
 std::string first_non_finite_gradient(const Params& params, int m);
 
-/// The taps of a fault, for runs of its model alone.
+/// The taps of a fault: for runs of its model alone, on a device for those of the whole pack.
 struct Planted {
   int model = -1;
   Taps taps;
@@ -47,7 +48,12 @@ struct Score {
 Score score_answers(const int32_t* answer, const Batch& batch, int m, Rows rows, int r);
 
 /// Binary cross-entropy of the halting score against "every answer of the row is right now", times
-/// `weight`; y is of rows of the batch's model m alone.
-Var halting_loss(Tape& tape, const Readout& y, const Batch& batch, int m, Rows rows, double weight);
+/// `weight`; y is of rows of the members of the batch's models.
+Var halting_loss(Tape& tape,
+                 const Readout& y,
+                 const Batch& batch,
+                 const Members& members,
+                 Rows rows,
+                 std::span<const double> weight);
 
 }  // namespace sv

@@ -30,7 +30,7 @@ std::vector<Naive> naive(Reasoner& model, const Dataset& data, int depth) {
   plan.depth = Depth::fixed(depth);
   plan.save.residual = true;
   Trajectory run;
-  unroll(model, load_inputs(arena, batch), plan, tape, run);
+  unroll(model, load_inputs(tape.ctx, batch), plan, tape, run);
   const Tensor answer =
       make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
   ops::argmax(tape.ctx, run.readouts.back().logits.value(), answer);

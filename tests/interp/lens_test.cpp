@@ -57,7 +57,7 @@ TEST(ReadoutLens, AnExampleShowsWhatTheRunsLogitsSay) {
   Plan plan;
   plan.depth = Depth::fixed(3);
   Trajectory run;
-  unroll(*model, load_inputs(arena, data.range(0, 9)), plan, tape, run);
+  unroll(*model, load_inputs(tape.ctx, data.range(0, 9)), plan, tape, run);
   const float* logits = run.readouts.back().logits.value().as<float>() + ((1 * 9 + 5) * 4) * 4;
   for (size_t t = 0; t < 4; ++t) {
     const float* x = logits + t * 4;

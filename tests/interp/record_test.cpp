@@ -46,7 +46,8 @@ std::vector<float> logits_of(Reasoner& model, const Dataset& data, int depth, co
   plan.depth = Depth::fixed(depth);
   plan.taps = &taps;
   Trajectory run;
-  unroll(model, load_inputs(arena, data.range(0, static_cast<int>(data.size()))), plan, tape, run);
+  unroll(
+      model, load_inputs(tape.ctx, data.range(0, static_cast<int>(data.size()))), plan, tape, run);
   const Tensor y = run.readouts.back().logits.value();
   return {y.as<float>(), y.as<float>() + y.numel()};
 }
@@ -68,7 +69,7 @@ TEST(Record, HoldsTheStatesOfTheRunBitForBit) {
   plan.depth = Depth::fixed(4);
   plan.save.states = {1, 3, 4};
   Trajectory run;
-  unroll(*model, load_inputs(arena, data.range(0, 7)), plan, tape, run);
+  unroll(*model, load_inputs(tape.ctx, data.range(0, 7)), plan, tape, run);
   for (int64_t m = 0; m < 3; ++m) {
     for (size_t u = 0; u < 3; ++u) {
       const Tensor state = run.states[u].second[0].value().slice(m, 1);

@@ -138,7 +138,7 @@ TEST(LaneGradient, IsThatOfTheMeanOverTheBatch) {
         "3",
         supervision == std::string("every") ? SaveAt::Readouts::every : SaveAt::Readouts::last,
         {Gradient::Kind::full, 1});
-    unroll(*model, load_inputs(arena, batch), plan, tape, out);
+    unroll(*model, load_inputs(tape.ctx, batch), plan, tape, out);
     std::vector<double> loss(2, 0);
     for (const Readout& y : out.readouts) {
       const Shape shape{2, batch.size, batch.positions};

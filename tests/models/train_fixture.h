@@ -32,9 +32,12 @@ inline TrainCase tiny_case() {
 
 /// Everything a trainer refers to, in one place. Neither copied nor moved.
 struct Training {
-  Training(const TrainCase& c, const std::vector<uint64_t>& seeds, int threads = 1)
+  Training(const TrainCase& c,
+           const std::vector<uint64_t>& seeds,
+           int threads = 1,
+           Device* device = nullptr)
       : task(make_parity(c)), data(task, Split::train, 0, c.examples, false) {
-    model = make_reasoner({c.model, task->spec(), seeds, DType::f32});
+    model = make_reasoner({c.model, task->spec(), seeds, DType::f32, device});
     trainer = std::make_unique<Trainer>(*model, data, c.train, Depth::parse(c.depth), threads);
   }
   static std::shared_ptr<const Task> make_parity(const TrainCase& c) {
