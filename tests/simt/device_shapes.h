@@ -20,26 +20,7 @@
 
 namespace sv::cases {
 
-inline std::vector<Case> device_shapes(const std::string& op) {
-  if (op == "rmsnorm") {
-    return {rmsnorm_case("M2 N9 D100", 2, 9, 100, true),
-            rmsnorm_case("M2 N3 D1030", 2, 3, 1030, true),
-            rmsnorm_case("M2 N3 D2048 no gain", 2, 3, 2048, false),
-            rmsnorm_case("M2 N8300 D4", 2, 8300, 4, true),
-            rmsnorm_case("M2 N1 D1", 2, 1, 1, true)};
-  }
-  if (op == "layernorm") {
-    return {layernorm_case("M2 N9 D100", 2, 9, 100, false),
-            layernorm_case("M2 N3 D1030", 2, 3, 1030, false),
-            layernorm_case("M2 N3 D2048 plain", 2, 3, 2048, true)};
-  }
-  if (op == "silu_gate") {
-    return {silu_gate_case("M2 N3 F100", 2, 3, 100), silu_gate_case("M2 N3 F1030", 2, 3, 1030)};
-  }
-  if (op == "concat") {
-    return {concat_case("M2 N5 A5 C130", 2, 5, 5, 130),
-            concat_case("M2 N3 A8 C1032", 2, 3, 8, 1032)};
-  }
+inline std::vector<Case> attention_shapes(const std::string& op) {
   if (op == "attention_pattern") {  // tiles on both sides; scores that wait in p; rows of 16 bytes
     return {pattern_case("M2 B1 T70 S67 H2 G1 K6 prefix",
                          {2, 1, 70, 67, 2, 1, 6},
@@ -67,6 +48,29 @@ inline std::vector<Case> device_shapes(const std::string& op) {
   }
   if (op == "rope") {
     return {rope_case("M2 B9 T7 H2 K64", {2, 9, 7, 128}, 2, 10000, false)};
+  }
+  return {};
+}
+
+inline std::vector<Case> device_shapes(const std::string& op) {
+  if (op == "rmsnorm") {
+    return {rmsnorm_case("M2 N9 D100", 2, 9, 100, true),
+            rmsnorm_case("M2 N3 D1030", 2, 3, 1030, true),
+            rmsnorm_case("M2 N3 D2048 no gain", 2, 3, 2048, false),
+            rmsnorm_case("M2 N8300 D4", 2, 8300, 4, true),
+            rmsnorm_case("M2 N1 D1", 2, 1, 1, true)};
+  }
+  if (op == "layernorm") {
+    return {layernorm_case("M2 N9 D100", 2, 9, 100, false),
+            layernorm_case("M2 N3 D1030", 2, 3, 1030, false),
+            layernorm_case("M2 N3 D2048 plain", 2, 3, 2048, true)};
+  }
+  if (op == "silu_gate") {
+    return {silu_gate_case("M2 N3 F100", 2, 3, 100), silu_gate_case("M2 N3 F1030", 2, 3, 1030)};
+  }
+  if (op == "concat") {
+    return {concat_case("M2 N5 A5 C130", 2, 5, 5, 130),
+            concat_case("M2 N3 A8 C1032", 2, 3, 8, 1032)};
   }
   if (op == "matmul") {
     std::vector<Case> list = {
@@ -112,7 +116,7 @@ inline std::vector<Case> device_shapes(const std::string& op) {
             readout_case("M2 B1 T3 V64", {2, 1, 3, 64}, 2),
             readout_case("M2 B1 T3 V1030", {2, 1, 3, 1030}, 3)};
   }
-  return {};
+  return attention_shapes(op);
 }
 
 /// The cases of an op, and its shapes for devices.
