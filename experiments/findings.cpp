@@ -8,6 +8,7 @@
 #include "data/io/json.h"
 #include "experiments/config.h"
 #include "experiments/train_run.h"
+#include "kernels/memory/device.h"
 
 namespace sv {
 
@@ -125,14 +126,15 @@ json current(Measured& run, const std::string& path) {
   return doc;
 }
 
-}  // namespace
-
-namespace {
-
-/// Which path the runs behind a result took: {"fused": n, "plain": n} transformer blocks.
-void note_blocks(Measured& run, json& value) {
+/// Where and how the runs behind a result were made: the device, and how many transformer blocks in
+/// one call or op by op.
+void note_path(Measured& run, json& value) {
+  if (!value.is_object()) {
+    return;
+  }
+  value["device"] = device_name(run.model->params().device());
   const int64_t fused = run.blocks.fused.exchange(0), plain = run.blocks.plain.exchange(0);
-  if (fused + plain > 0 && value.is_object()) {
+  if (fused + plain > 0) {
     value["blocks"] = {{"fused", fused}, {"plain", plain}};
   }
 }
@@ -142,7 +144,7 @@ void note_blocks(Measured& run, json& value) {
 void save_part(Measured& run, const std::string& part, json value) {
   const std::string path = run.folder + "/findings.json";
   json doc = current(run, path);
-  note_blocks(run, value);
+  note_path(run, value);
   const size_t dot = part.find('.');
   json& slot =
       dot == std::string::npos ? doc[part] : doc[part.substr(0, dot)][part.substr(dot + 1)];
@@ -156,7 +158,7 @@ void save_entry(Measured& run,
                 json value) {
   const std::string path = run.folder + "/findings.json";
   json doc = current(run, path);
-  note_blocks(run, value);
+  note_path(run, value);
   json& list = doc[part];
   if (!list.is_array()) {
     list = json::array();

@@ -45,6 +45,11 @@ Params::Params(std::vector<uint64_t> seeds, DType dtype, Device* device)
            " computes in f32, these parameters are ",
            dtype_name(dtype));
   SV_CHECK(!seeds_.empty(), "a pack needs at least one seed");
+  SV_CHECK(device == nullptr || seeds_.size() <= LiveModels::kMost,
+           "a pack on a device has at most ",
+           LiveModels::kMost,
+           " seeds, got ",
+           seeds_.size());
 }
 
 ParamId Params::add(const std::string& name, const Shape& inner, const Init& init, bool decay) {

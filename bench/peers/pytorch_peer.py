@@ -25,6 +25,8 @@ LOOPS = 8
 HEADS = {"R1": 4, "R2": 4, "R3": 8, "P1": 4, "P2": 4, "P3": 8}
 LAYERS = {"R1": 2, "R2": 2, "R3": 2, "P1": 1, "P2": 2, "P3": 2}
 BATCH = {"R1": 64, "R2": 32, "R3": 8, "P1": 64, "P2": 32, "P3": 32}
+# Seconds before a measurement: threads of the side that came before spin on (libgomp: about 15 ms) and would share a core.
+REST = 0.1
 ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": "4294967296",
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
@@ -276,8 +278,9 @@ def compare(ours, shape, batch, kind, options, folder):
     times = {name: [] for name in ["ours", *peers]}
     for _ in range(options.repeats):
         for name, peer in peers.items():
-            times["ours"].append(ours.time(kind, n))
-            times[name].append(peer.time(kind, n))
+            for who, side in [("ours", ours), (name, peer)]:
+                time.sleep(REST)
+                times[who].append(side.time(kind, n))
     for peer in peers.values():
         peer.close()
     scale = 1 if kind == "train" else iterations

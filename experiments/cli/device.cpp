@@ -13,22 +13,19 @@ constexpr std::array<std::string_view, 3> kOnDevices = {"train", "resume", "eval
 }  // namespace
 
 std::unique_ptr<Device> device_of(const Arguments& a) {
-  // `auto` is the CPU also where there is a GPU, until runs on one have been checked; what is asked
-  // for by name is never replaced by something else.
+  // `auto` is the CPU also where there is a GPU, as no kernel has been validated on one; what is
+  // asked for by name is never replaced by something else.
   if (a.device == "auto" || device_index(a.device) < 0) {
     return nullptr;
   }
-  std::unique_ptr<Device> device = open_device(a.device);
   if (std::ranges::find(kOnDevices, a.command) == kOnDevices.end()) {
     fail("--device ",
          a.device,
          ": ",
          a.command,
-         " does not run on ",
-         device->name(),
-         ", only train, resume and eval do; use --device cpu");
+         " runs on the CPU only; train, resume and eval run on devices");
   }
-  return device;
+  return open_device(a.device);
 }
 
 }  // namespace sv::cli

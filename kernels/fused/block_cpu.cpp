@@ -67,14 +67,19 @@ class Block {
         d_(d),
         x_(x.as<T>()),
         y_(y.as<T>()),
-        threads_(std::max(ctx.threads, 1)),
+        threads_(threads_for(ctx, d)),
         key_panels_(gemm_.packed_size(d.K, d.T)),
         value_panels_(gemm_.packed_size(d.T, d.K)) {}
 
   void run() {
     const ArenaScope scope(*ctx_.arena);
+    if (sizes_.rope) {  // here, before threads start: it may allocate
+      const auto& table = cpu::rope_table<T>(d_.T, d_.K / 2, sizes_.rope_base);
+      cosine_ = table.cosine.data();
+      sine_ = table.sine.data();
+    }
     const int64_t sequences = d_.live * d_.B;
-    const bool team = sequences < threads_ && d_.flops() >= kTeamFlops;
+    const bool team = sequences < threads_;
     const int64_t share = std::max<int64_t>(1, sequences / threads_);
     const int64_t each = team ? 1 : std::clamp<int64_t>(kChunkRows / d_.T, 1, share);
     const int64_t chunks = (d_.B + each - 1) / each;
@@ -96,6 +101,12 @@ class Block {
   }
 
  private:
+  /// Little work is for one thread.
+  static int threads_for(const Context& ctx, const Dims& d) {
+    const double flops = static_cast<double>(d.live * d.B) * d.flops();
+    return flops < kTeamFlops ? 1 : std::max(ctx.threads, 1);
+  }
+
   /// Scratch for as many chunks at a time, and for every thread.
   void alloc(int64_t chunk_rows, int chunks) {
     const auto take = [&](int64_t count) {
@@ -182,13 +193,11 @@ class Block {
 
   void rotate_rows(int64_t at, int64_t rows, int64_t heads, T* x) const {
     const int64_t pairs = d_.K / 2;
-    const cpu::RopeTable<T>& table = cpu::rope_table<T>(d_.T, pairs, sizes_.rope_base);
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t angle = (at + i) % d_.T * pairs;
       for (int64_t h = 0; h < heads; ++h) {
         T* pair = x + (i * heads + h) * d_.K;
-        cpu::rotate(
-            pair, table.cosine.data() + angle, table.sine.data() + angle, T{1}, pairs, pair);
+        cpu::rotate(pair, cosine_ + angle, sine_ + angle, T{1}, pairs, pair);
       }
     }
   }
@@ -285,6 +294,7 @@ class Block {
   const cpu::Gemm<T> gemm_;
   const int threads_;
   const int64_t key_panels_, value_panels_;  // elements of one (sequence, group)
+  const T *cosine_ = nullptr, *sine_ = nullptr;
   int64_t stripe_ = 0;
   Shared<T>* shared_ = nullptr;
   Own<T>* own_ = nullptr;
@@ -296,6 +306,7 @@ Dims check(const Context& ctx,
            const ops::AttentionMask& mask,
            const Tensor& x,
            const Tensor& y) {
+  SV_CHECK(!ctx.device && ctx.precision == Precision::f32, "a fused block is computed on the CPU");
   SV_CHECK_EQ(x.shape.rank(), 4, "a block needs x (M, B, T, D), got ", x.shape);
   SV_CHECK(s.heads >= 1 && s.kv_heads >= 1 && s.heads % s.kv_heads == 0 && x.dim(3) % s.heads == 0,
            "heads = ",

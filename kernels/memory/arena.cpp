@@ -34,6 +34,7 @@ void* Arena::alloc(size_t bytes) {
         device_ ? std::min(block_bytes_, kFirstDeviceBlock << std::min(blocks_.size(), size_t{12}))
                 : block_bytes_;
     const size_t size = std::max(block, need);
+    blocks_.reserve(blocks_.size() + 1);  // so that nothing throws between taking and noting a block
     void* data = device_ ? device_->alloc(size) : ::operator new(size, kAlign);
     blocks_.push_back({static_cast<std::byte*>(data), size});
     ++system_allocations_;

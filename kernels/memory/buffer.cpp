@@ -14,7 +14,12 @@ Buffer::Buffer(Shape shape, DType dtype, Device* device)
   const size_t bytes = std::max<size_t>(tensor_.bytes(), 1);
   if (device_) {
     tensor_.data = device_->alloc(bytes);
-    device_->zero(tensor_.data, tensor_.bytes());
+    try {
+      device_->zero(tensor_.data, tensor_.bytes());
+    } catch (...) {
+      device_->free(tensor_.data);
+      throw;
+    }
   } else {
     tensor_.data = ::operator new(bytes, kAlign);
     tensor_.zero();

@@ -1,5 +1,6 @@
 #include "kernels/memory/cuda_device.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <cstring>
@@ -232,8 +233,8 @@ class CudaDevice final : public Device {
     }
   }
 
-  /// Multiply-adds per clock of a multiprocessor (NVIDIA's white papers of A100 and H100, dense), two
-  /// operations each.
+  /// Multiply-adds per clock of a multiprocessor (NVIDIA's white papers of A100 and H100, dense),
+  /// two operations each.
   double matrix_rate(Precision precision) const override {
     const auto at = static_cast<size_t>(precision);
     const double a100[] = {64, 512, 1024}, h100[] = {128, 1024, 2048};

@@ -262,7 +262,7 @@ const std::vector<Frozen>& Trainer::step(int64_t step) {
              *workers_[static_cast<size_t>(worker)],
              tasks == 1 ? threads_ : 1);
   });
-  if (device()) {
+  if (device() && !healthy_.empty()) {
     run_pack(inputs, *workers_[0]);
   }
   add_lanes();

@@ -46,6 +46,8 @@ REFUSED = {
     "a device that is none": (2, ["'gpu'", "cuda:0"], [*TRAIN, "--device", "gpu"]),
     "a device number that is none": (2, ["'cuda:-1'"], [*TRAIN, "--device", "cuda:-1"]),
     "a device for what computes nothing": (2, ["--device"], ["list", "--device", "cpu"]),
+    "a GPU for what runs on the CPU only": (2, ["lens runs on the CPU only", "train, resume and eval"],
+                                            ["lens", "runs/none", "--device", "cuda"]),
     "a GPU in a program without CUDA": (3, ["no device cuda:1", "built without CUDA", "./run build cuda"],
                                         [*TRAIN, "--device", "cuda:1"]),
     "measure without a run": (2, ["nowhere"], ["eval", "nowhere"]),

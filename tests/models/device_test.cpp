@@ -110,6 +110,7 @@ void expect_near(const Result& got, const Result& want) {
   for (size_t i = 0; i < want.loss.size(); ++i) {
     EXPECT_NEAR(got.loss[i], want.loss[i], kForward * (1 + want.loss[i]));
   }
+  ASSERT_EQ(got.gradients.size(), want.gradients.size());
   for (size_t i = 0; i < want.gradients.size(); ++i) {
     EXPECT_LT(distance(got.gradients[i], want.gradients[i]), kBackward) << "parameter " << i;
   }
@@ -179,6 +180,7 @@ TEST_F(DeviceModel, AModelAloneHasTheBitsItHasInThePack) {
   const Plan plan = plan_of("1..4", SaveAt::Readouts::last, {Gradient::Kind::full, 1});
   const Result all = Runner(*there).run(Data(kSeeds, 2), plan, true);
   const Result got = Runner(*one_there).run(Data(alone, 2), plan, true);
+  ASSERT_FALSE(got.gradients.empty());
   for (size_t i = 0; i < got.gradients.size(); ++i) {
     const size_t n = got.gradients[i].size();
     EXPECT_TRUE(std::equal(

@@ -2,8 +2,11 @@
 // the whole one, and the gradient of the lanes is the gradient of the batch.
 #include "models/groups.h"
 
+#include <array>
+#include <atomic>
 #include <numeric>
 #include <set>
+#include <thread>
 
 #include "kernels/autograd/ops.h"
 #include "models/model_fixture.h"
@@ -58,6 +61,38 @@ TEST(RunTasks, MakesEveryTaskOnceAndThrowsTheFirstError) {
       EXPECT_NE(std::string(e.what()).find("task 11"), std::string::npos) << e.what();
     }
   }
+}
+
+/// Last byte of `size` bytes at the arena's mark that attention writes, run by worker 0 or 1.
+int64_t reach_of_attention(Arena& arena, size_t size) {
+  const Tensor q = make_tensor(arena, {1, 2, 5, 8}, DType::f32);
+  const Tensor p = make_tensor(arena, {1, 2, 2, 5, 5}, DType::f32);
+  std::fill_n(q.as<float>(), q.numel(), 0.5f);
+  const Arena::Mark mark = arena.mark();
+  auto* bytes = static_cast<unsigned char*>(arena.alloc(size));
+  std::fill_n(bytes, size, static_cast<unsigned char>(0x5a));
+  arena.rewind(mark);
+  ops::attention_pattern({&arena, 1, {}}, q, q, {}, 2, 2, 1.0, p);
+  int64_t last = static_cast<int64_t>(size) - 1;
+  while (last >= 0 && bytes[last] == 0x5a) {
+    --last;
+  }
+  return last;
+}
+
+TEST(RunTasks, OpsOnAWorkerUseScratchForOneThread) {
+  std::array<int64_t, 2> reach{-1, -1};
+  std::atomic<int> arrived{0};
+  run_tasks(2, 2, [&](int64_t, int worker) {
+    ++arrived;
+    for (int i = 0; arrived < 2 && i < 10'000'000; ++i) {  // so that each worker takes one task
+      std::this_thread::yield();
+    }
+    Arena arena;
+    reach[static_cast<size_t>(worker)] = reach_of_attention(arena, size_t{1} << 16);
+  });
+  EXPECT_GT(reach[0], 0);
+  EXPECT_EQ(reach[0], reach[1]);
 }
 
 class MembersOfAPack : public testing::TestWithParam<Setting> {};

@@ -1,8 +1,6 @@
 // How the CPU walks over the heads of attention, shared by its op with a pattern and the one
 // without: one thread takes one key-value group of one sequence (m, b, g).
 #pragma once
-#include <omp.h>
-
 #include "kernels/cpu/split.h"
 #include "kernels/ops/attention/attention_row.h"
 
@@ -46,12 +44,15 @@ void each_group(const Context& ctx, const HeadDims& d, int64_t size, F&& f) {
   const int64_t apart = (size + 15) / 16 * 16;  // whole cache lines
   T* scratch = ctx.arena->alloc_n<T>(static_cast<size_t>(apart * ctx.threads));
   const int64_t work = d.live * d.B * d.H * d.T * d.S;
-  for_each_item(ctx, d.live * d.B * d.G, work, [&](int64_t item) {
+  // The thread's place comes from the split: omp_get_thread_num() would be that of a region around
+  // this call, whose thread has scratch for one.
+  const int threads = work < kSerialElements ? 1 : ctx.threads;
+  for_each_task(threads, d.live * d.B * d.G, [&](int64_t item, int thread) {
     const int64_t g = item % d.G, b = item / d.G % d.B, each = d.H / d.G;
     f(ctx.model(static_cast<int>(item / (d.B * d.G))),
       b,
       HeadRange{g * each, (g + 1) * each},
-      scratch + omp_get_thread_num() * apart);
+      scratch + thread * apart);
   });
 }
 
