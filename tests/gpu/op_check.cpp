@@ -18,7 +18,9 @@ namespace {
 template <class T>
 Array widened(const std::vector<std::byte>& bytes) {
   std::vector<T> typed(bytes.size() / sizeof(T));
-  std::memcpy(typed.data(), bytes.data(), typed.size() * sizeof(T));
+  if (!typed.empty()) {  // memcpy takes no null pointer, not even for nothing
+    std::memcpy(typed.data(), bytes.data(), typed.size() * sizeof(T));
+  }
   return Array(typed.begin(), typed.end());
 }
 
