@@ -167,6 +167,31 @@ Batch Dataset::range(int64_t begin, int batch_size) const {
   return batch;
 }
 
+void Dataset::resize(int models, int batch_size, Batch& out) const {
+  const TaskSpec& spec = task_->spec();
+  restart(spec, models, batch_size, &out);
+  const auto rows = static_cast<size_t>(models) * static_cast<size_t>(batch_size);
+  const auto positions = static_cast<size_t>(spec.positions);
+  out.tokens.resize(rows * positions);
+  out.targets.resize(rows * static_cast<size_t>(spec.target_steps) * positions);
+  out.lengths.resize(rows);
+  out.difficulty.resize(rows);
+  out.index.resize(rows);
+}
+
+void Dataset::put(int64_t index, int m, int b, Batch& out) const {
+  const Example& e = (*this)[index];
+  const auto row = static_cast<size_t>(m) * static_cast<size_t>(out.size) + static_cast<size_t>(b);
+  const auto fill = [&](const std::vector<int32_t>& from, std::vector<int32_t>& to) {
+    std::ranges::copy(from, to.begin() + static_cast<std::ptrdiff_t>(row * from.size()));
+  };
+  fill(e.tokens, out.tokens);
+  fill(e.targets, out.targets);
+  out.lengths[row] = e.length;
+  out.difficulty[row] = e.difficulty;
+  out.index[row] = index;
+}
+
 double solution_overlap(const Dataset& train, const Dataset& test) {
   std::unordered_set<std::string> known;
   for (int64_t i = 0; i < train.size(); ++i) {

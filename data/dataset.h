@@ -34,6 +34,9 @@ class Dataset {
   /// Evaluation batch: examples [begin, begin + size) for all models (models = 1); clipped at the
   /// end.
   Batch range(int64_t begin, int size) const;
+  /// Makes room for (models, B) rows; then put() fills row b of model m with an example.
+  void resize(int models, int size, Batch& out) const;
+  void put(int64_t index, int m, int b, Batch& out) const;
 
  private:
   std::shared_ptr<const Task> task_;

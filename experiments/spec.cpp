@@ -30,9 +30,54 @@ void Spec::check(Problems& p) const {
           std::to_string(model.heads) +
               " does not divide model.width = " + std::to_string(model.width));
   }
-  if (halt.rule == "learned" && !model.halt_head) {
-    p.add("halt.rule", "learned needs model.halt_head=true");
+  if (const ZooEntry* family = find_family(model.name)) {
+    check_halt(halt, *family, model, p);
   }
+}
+
+void check_halt(const HaltSettings& halt,
+                const ZooEntry& family,
+                const ModelSettings& model,
+                Problems& p) {
+  if (halt.rule != "learned" || family.has_halt_score(model)) {
+    return;
+  }
+  p.add("halt.rule",
+        halt.rule + " needs a halting score, and " + std::string(family.name) +
+            (family.halt == HaltScore::with_halt_head ? " has one with model.halt_head=true"
+                                                      : " has none"));
+}
+
+namespace {
+
+/// The family that a source names; problems of the source are found later.
+const ZooEntry* family_of(const ConfigSource& source) {
+  Spec probe;
+  ConfigReader reader(fields_of(probe));
+  if (!source.file.empty()) {
+    reader.read_file(source.file);
+  }
+  for (const std::string& text : source.overrides) {
+    reader.read_override(text);
+  }
+  return find_family(probe.model.name);
+}
+
+}  // namespace
+
+Spec load_spec(const ConfigSource& source) {
+  Spec spec;
+  if (const ZooEntry* family = family_of(source)) {
+    const std::vector<Field> fields = fields_of(spec);
+    family->for_each_default([&](std::string_view key, std::string_view value) {
+      const Field* field = find_field(fields, key);
+      SV_CHECK(field != nullptr, family->name, ": the default ", key, " is no key");
+      const auto wrong = assign_text(*field, value);
+      SV_CHECK(!wrong, family->name, ": the default ", key, " ", *wrong);
+    });
+  }
+  load_settings(spec, source);
+  return spec;
 }
 
 Workbench::Workbench(const Spec& spec)

@@ -7,6 +7,7 @@
 
 #include "data/dataset.h"
 #include "data/task_options.h"
+#include "experiments/config.h"
 #include "models/settings.h"
 #include "models/train/settings.h"
 #include "models/zoo.h"
@@ -73,6 +74,15 @@ struct Spec {
   }
   void check(Problems& p) const;
 };
+
+/// A rule that reads a halting score which the model does not have.
+void check_halt(const HaltSettings& halt,
+                const ZooEntry& family,
+                const ModelSettings& model,
+                Problems& p);
+
+/// Reads a spec: the published form of the family that it names, with the source over it.
+Spec load_spec(const ConfigSource& source);
 
 /// What a spec stands for, made: the task, its sets and (on demand) the model. Data sets are made
 /// when first asked for.

@@ -39,6 +39,8 @@ Inputs load_inputs(const Context& ctx, const Batch& batch) {
   if (padded) {
     in.lengths = load(batch.lengths, {batch.models, batch.size});
   }
+  in.ids = host_tensor(ctx, {batch.models, batch.size}, DType::i32);
+  std::copy(batch.index.begin(), batch.index.end(), in.ids.as<int32_t>());
   return in;
 }
 
@@ -51,7 +53,7 @@ Inputs slice(const Inputs& in, int m, Rows rows) {
     const int64_t row = model.numel() / model.dim(1);
     return Tensor{model.shape.with(1, rows.count), x.dtype, model.as<int32_t>() + rows.begin * row};
   };
-  return {part(in.tokens), part(in.lengths), part(in.prefix)};
+  return {part(in.tokens), part(in.lengths), part(in.prefix), part(in.ids)};
 }
 
 }  // namespace sv

@@ -42,6 +42,32 @@ Tensor expanded_copy(const Context& ctx, const Tensor& x, int64_t models) {
   return y;
 }
 
+/// The same for the numbers of the rows, which host code reads.
+Tensor expanded_ids(const Context& ctx, const Tensor& ids, int64_t models) {
+  if (!ids) {
+    return {};
+  }
+  const Tensor out = host_tensor(ctx, {models, ids.dim(1)}, DType::i32);
+  for (int64_t m = 0; m < models; ++m) {
+    const Tensor from = ids.dim(0) == 1 ? ids : ids.slice(m, 1);
+    std::copy_n(from.as<int32_t>(), ids.dim(1), out.as<int32_t>() + m * ids.dim(1));
+  }
+  return out;
+}
+
+/// Shortens the batch axis of the ids to the listed rows, `count` of each model.
+void compact_ids(Tensor& ids, const std::vector<int32_t>& rows, int64_t count) {
+  if (!ids) {
+    return;
+  }
+  const int64_t before = ids.dim(1);
+  for (size_t i = 0; i < rows.size(); ++i) {  // rows of a model ascend: in place
+    const auto m = static_cast<int64_t>(i) / count;
+    ids.as<int32_t>()[i] = ids.as<int32_t>()[m * before + rows[i]];
+  }
+  ids.shape = ids.shape.with(1, count);
+}
+
 }  // namespace
 
 Halting::Halting(const Halt& rule,
@@ -76,6 +102,7 @@ Halting::Halting(const Halt& rule,
   in.tokens = expanded_copy(ctx, in.tokens, models);
   in.lengths = expanded_copy(ctx, in.lengths, models);
   in.prefix = expanded_copy(ctx, in.prefix, models);
+  in.ids = expanded_ids(ctx, in.ids, models);
   out.e = tape.constant(copy_of(ctx, out.e.value()));
   for (size_t p = 0; p < model.schedule().parts.size(); ++p) {
     final_[static_cast<int>(p)] = tape.constant(copy_of(ctx, h[static_cast<int>(p)].value()));
@@ -263,6 +290,7 @@ void Halting::compact(const Context& ctx, Inputs& in, Trajectory& out, State& h)
   const Tensor list = host_tensor(ctx, {models, count}, DType::i32);
   std::copy(from.begin(), from.end(), list.as<int32_t>());
   const Tensor kept = to_device(ctx, list);
+  compact_ids(in.ids, from, count);
   for (Tensor* x : {&in.tokens, &in.lengths, &in.prefix, &out.e->value, &previous_logits_}) {
     compact_rows(ctx, *x, kept);
   }

@@ -25,6 +25,8 @@ class Loop {
   void plan_depths();
   void open_taps();
   State first_state();
+  State init_state();
+  void keep_fresh(State& h);
   /// Ascending list of the run's models for which the predicate holds; the empty list stands for
   /// all M, so `any` says whether there is one at all.
   template <class F>
@@ -47,7 +49,15 @@ class Loop {
   /// Models of this run.
   int models() const { return plan_.members.count > 0 ? plan_.members.count : model_.models(); }
   Pass pass(Tape& tape, Phase phase, int r) const {
-    return {tape, model_.params(), taps_, phase, r, plan_.members, plan_.packed, &out_.blocks};
+    return {tape,
+            model_.params(),
+            taps_,
+            phase,
+            r,
+            plan_.members,
+            plan_.packed,
+            &out_.blocks,
+            plan_.step};
   }
   int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
   int parts() const { return static_cast<int>(model_.schedule().parts.size()); }

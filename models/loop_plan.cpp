@@ -1,7 +1,10 @@
 // What the plan says about every update of a run: depths, taps, who is active, what is read out,
 // what carries gradient.
+#include <algorithm>
 #include <climits>
 
+#include "kernels/memory/copy.h"
+#include "kernels/ops/rows/rows.h"
 #include "models/loop.h"
 
 namespace sv {
@@ -55,11 +58,15 @@ void Loop::open_taps() {
   halts_.assign(cells, 0);
 }
 
+State Loop::init_state() {
+  Pass start = pass(tape_, Phase::loop, 0);
+  start.taps = nullptr;
+  return model_.init(start, in_, out_.e);
+}
+
 State Loop::first_state() {
   if (plan_.start == nullptr) {
-    Pass start = pass(tape_, Phase::loop, 0);
-    start.taps = nullptr;
-    return model_.init(start, in_, out_.e);
+    return init_state();
   }
   State h;
   for (int p = 0; p < parts(); ++p) {
@@ -73,7 +80,28 @@ State Loop::first_state() {
              in_.batch());
     h[p] = tape_.constant(x);
   }
+  if (std::ranges::any_of(plan_.start->fresh, [](uint8_t f) { return f != 0; })) {
+    keep_fresh(h);
+  }
   return h;
+}
+
+/// Rows marked fresh take their state from init, the others keep that of `h`.
+void Loop::keep_fresh(State& h) {
+  const std::span<const uint8_t> fresh = plan_.start->fresh;
+  SV_CHECK_EQ(static_cast<int64_t>(fresh.size()), models() * in_.batch());
+  const Tensor rows = host_tensor(tape_.ctx, {models(), in_.batch()}, DType::i32);
+  for (size_t i = 0; i < fresh.size(); ++i) {
+    const int b = static_cast<int>(i % static_cast<size_t>(in_.batch()));
+    rows.as<int32_t>()[i] = fresh[i] != 0 ? b : -1;
+  }
+  const Tensor places = to_device(tape_.ctx, rows);
+  const State first = init_state();
+  for (int p = 0; p < parts(); ++p) {
+    const Tensor mixed = copy_of(tape_.ctx, h[p].value());
+    ops::scatter_rows(tape_.ctx, first[p].value(), places, mixed);
+    h[p] = tape_.constant(mixed);
+  }
 }
 
 void Loop::update_active(int r) {

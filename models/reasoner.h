@@ -5,7 +5,7 @@
 //   h_0 = init(e)               named parts, each (M,B,T,D) unless the model says otherwise
 //   h_r = step(h_{r-1}, e, r)   ONE update of ONE named part; injecting e is the step's business
 //   y_r = readout(h_r, e)       (M,B,T,V), legal after any r
-//   q_r = halt_logit(h_r)       optional, (M,B)
+//   q_r = halt_logit(h_r)       optional, (M,B) or (M,B,T)
 #pragma once
 #include <array>
 #include <vector>
@@ -23,11 +23,14 @@ struct State {
 };
 
 /// What a model reads. Shapes i32: tokens (1|M,B,T); lengths (1|M,B), empty when all positions are
-/// in use; prefix (1|M,B), only for prefix masks.
+/// in use; prefix (1|M,B), only for prefix masks; ids (1|M,B), always in host memory: the number of
+/// the row's example, which keys what is random about the row (parts::noise), wherever in a batch
+/// it stands.
 struct Inputs {
   Tensor tokens;
   Tensor lengths;
   Tensor prefix;
+  Tensor ids;
   int64_t batch() const { return tokens.dim(1); }
 };
 
@@ -48,6 +51,7 @@ struct Pass {
   Members members = {};
   const PackedWeights* packed = nullptr;
   BlockPaths* paths = nullptr;
+  uint64_t step = 0;  // of training; keys random draws
 
   /// The parameter as a Var; its gradient goes to Params.
   Var param(ParamId id) {
@@ -85,6 +89,11 @@ class Reasoner {
   virtual Var readout(Pass&, const Inputs&, const State& h, Var e) = 0;
   /// Absent if the model has no halting head.
   virtual Var halt_logit(Pass&, const State&) { return {}; }
+  /// The value of going on, for models that compare it with halt_logit (HRM); (M,B).
+  virtual Var continue_logit(Pass&, const State&) { return {}; }
+  /// A cost of the state that training adds to the loss, weighted by train.penalty: the ponder cost
+  /// of adaptive computation time; (M,B).
+  virtual Var penalty(Pass&, const State&) { return {}; }
 
   Params& params() { return params_; }
   const Params& params() const { return params_; }

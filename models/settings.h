@@ -89,6 +89,8 @@ struct ModelSettings {
       "feedforward: equal depth at equal width, or equal parameters at smaller width",
       one_of({"depth", "parameters"}));
   }
+  /// Keys that the family does not read.
+  void check(Problems& problems) const;
 };
 
 }  // namespace sv

@@ -80,6 +80,8 @@ Readout Loop::read_out(Tape& tape, int r, std::span<const int> models) {
     y.halt = at.tap(Point::halt, y.halt);
     note(halts_, r, models);
   }
+  y.go_on = model_.continue_logit(at, h_);
+  y.penalty = model_.penalty(at, h_);
   tape.ctx.models = outer;
   return y;
 }
@@ -173,6 +175,7 @@ void Loop::step_checkpointed(int r0, int r1) {
   const Inputs inputs = in_;
   const Members members = plan_.members;
   const PackedWeights* packed = plan_.packed;
+  const uint64_t step = plan_.step;
   checkpoint(tape_,
              {in.data(), n + 1},
              {in.data(), n},
@@ -184,7 +187,8 @@ void Loop::step_checkpointed(int r0, int r1) {
                  taps->set_replay(replay);
                }
                for (int r = r0; r <= r1; ++r) {
-                 Pass at{tape, model->params(), taps, Phase::loop, r, members, packed};
+                 Pass at{
+                     tape, model->params(), taps, Phase::loop, r, members, packed, nullptr, step};
                  h = call_step(*model, at, inputs, h, x[n]);
                }
                if (taps != nullptr) {

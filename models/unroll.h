@@ -14,6 +14,8 @@ namespace sv {
 struct Start {
   int r = 0;
   std::array<Tensor, kMaxParts> parts{};  // each (M,B,T,D); only those of the schedule are read
+  /// (M,B) rows that begin at init all the same; empty: none. No gradient reaches their init.
+  std::span<const uint8_t> fresh = {};
 };
 
 /// One update as an observer sees it. The tensors live until the call returns.
@@ -30,7 +32,7 @@ struct Plan {
   Halt halt;
   Gradient gradient;
   SaveAt save;
-  uint64_t step = 0;  // keys the draws of Depth
+  uint64_t step = 0;  // keys the draws of Depth and of the model
   Members members;    // of the pack that run; inputs, start and taps count from the first of them
   const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;
@@ -44,7 +46,9 @@ struct Readout {
   int r = 0;
   std::span<const int> models;  // the models this readout is of; the slots of others are undefined
   Var logits;                   // (M,B,T,V)
-  Var halt;                     // (M,B) or absent
+  Var halt;                     // (M,B) or (M,B,T), or absent
+  Var go_on;                    // (M,B) or absent: Reasoner::continue_logit
+  Var penalty;                  // (M,B) or absent
 };
 
 struct Trajectory {

@@ -1,5 +1,6 @@
 #include "models/zoo.h"
 
+#include <algorithm>
 #include <array>
 
 #include "core/nearest.h"
@@ -7,25 +8,113 @@
 namespace sv {
 
 namespace {
+
+// Keys of families whose update is made of transformer blocks with input injection.
+#define SV_BLOCK_KEYS                                                                   \
+  "width layers heads kv_heads hidden mlp norm placement positions rope_base mask init " \
+  "injection without_injection state_norm"
+
 constexpr std::array kZoo = {
-    ZooEntry{"feedforward", "untied control: every update has its own blocks", make_feedforward},
-    ZooEntry{"looped", "one to four blocks applied again and again to a state", make_looped},
+    ZooEntry{"feedforward",
+             "untied control: every update has its own blocks",
+             make_feedforward,
+             SV_BLOCK_KEYS " depth match",
+             ""},
+    ZooEntry{"looped",
+             "one to four blocks applied again and again to a state",
+             make_looped,
+             SV_BLOCK_KEYS " prelude coda halt_head",
+             "",
+             HaltScore::with_halt_head},
 };
+
+/// Calls f for every word of a text separated by blanks.
+template <class F>
+void for_each_word(std::string_view text, F&& f) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    if (end > 0) {
+      f(text.substr(0, end));
+    }
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
 }
+
+[[noreturn]] void fail_unknown(std::string_view name) {
+  std::vector<std::string> known;
+  for (const ZooEntry& entry : kZoo) {
+    known.emplace_back(entry.name);
+  }
+  fail("no model '", name, "'", did_you_mean(name, known));
+}
+
+}  // namespace
 
 std::span<const ZooEntry> zoo() {
   return kZoo;
 }
 
-std::unique_ptr<Reasoner> make_reasoner(const ModelArgs& args) {
-  std::vector<std::string> known;
-  for (const ZooEntry& entry : kZoo) {
-    if (entry.name == args.model.name) {
-      return entry.make(args);
-    }
-    known.emplace_back(entry.name);
+const ZooEntry* find_family(std::string_view name) {
+  const auto it = std::ranges::find(kZoo, name, &ZooEntry::name);
+  return it == kZoo.end() ? nullptr : &*it;
+}
+
+bool ZooEntry::reads_key(std::string_view key) const {
+  bool found = key == "name";
+  for_each_word(reads, [&](std::string_view word) { found = found || word == key; });
+  return found;
+}
+
+void ZooEntry::for_each_default(
+    const std::function<void(std::string_view key, std::string_view value)>& f) const {
+  for_each_word(defaults, [&](std::string_view word) {
+    const size_t equals = word.find('=');
+    f(word.substr(0, equals), word.substr(equals + 1));
+  });
+}
+
+void ModelSettings::check(Problems& problems) const {
+  const ZooEntry* family = find_family(name);
+  if (family == nullptr) {
+    return;  // an unknown name is a problem of its own
   }
-  fail("no model '", args.model.name, "'", did_you_mean(args.model.name, known));
+  ModelSettings given = *this;
+  ModelSettings plain;
+  const std::vector<Field> mine = fields_of(given), defaults = fields_of(plain);
+  for (size_t i = 0; i < mine.size(); ++i) {
+    if (!family->reads_key(mine[i].key) && value_text(mine[i]) != value_text(defaults[i])) {
+      problems.add(mine[i].key,
+                   "= " + value_text(mine[i]) + ": " + name +
+                       " does not read it; it reads " + std::string(family->reads));
+    }
+  }
+}
+
+ModelSettings family_settings(std::string_view name) {
+  const ZooEntry* family = find_family(name);
+  if (family == nullptr) {
+    fail_unknown(name);
+  }
+  ModelSettings out;
+  out.name = name;
+  const std::vector<Field> fields = fields_of(out);
+  family->for_each_default([&](std::string_view key, std::string_view value) {
+    if (key.starts_with("model.")) {
+      const Field* field = find_field(fields, key.substr(6));
+      SV_CHECK(field != nullptr, name, ": the default ", key, " is no key");
+      const auto wrong = assign_text(*field, value);
+      SV_CHECK(!wrong, name, ": the default ", key, " ", *wrong);
+    }
+  });
+  return out;
+}
+
+std::unique_ptr<Reasoner> make_reasoner(const ModelArgs& args) {
+  const ZooEntry* family = find_family(args.model.name);
+  if (family == nullptr) {
+    fail_unknown(args.model.name);
+  }
+  return family->make(args);
 }
 
 }  // namespace sv

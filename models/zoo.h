@@ -1,5 +1,6 @@
 // The table of reasoners: one file in models/zoo, one line in models/zoo.cpp.
 #pragma once
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -19,10 +20,28 @@ struct ModelArgs {
   Device* device = nullptr;  // where the model lives and runs; null: the CPU
 };
 
+/// Whether a family has a halting score (Reasoner::halt_logit).
+enum class HaltScore : uint8_t { none, with_halt_head, always };
+
 struct ZooEntry {
   std::string_view name;
   std::string_view summary;
   std::unique_ptr<Reasoner> (*make)(const ModelArgs&);
+  /// Keys of ModelSettings that the family reads besides name, separated by blanks. Another one that
+  /// is set is refused.
+  std::string_view reads;
+  /// The family's published form, "key=value" separated by blanks, with keys of the whole spec
+  /// (model.placement=post train.gradient=last:7). What the user sets goes over it.
+  std::string_view defaults;
+  HaltScore halt = HaltScore::none;
+
+  bool reads_key(std::string_view key) const;
+  /// Calls f(key, value) for every default.
+  void for_each_default(
+      const std::function<void(std::string_view key, std::string_view value)>& f) const;
+  bool has_halt_score(const ModelSettings& s) const {
+    return halt == HaltScore::always || (halt == HaltScore::with_halt_head && s.halt_head);
+  }
 };
 
 std::unique_ptr<Reasoner> make_looped(const ModelArgs&);
@@ -30,6 +49,10 @@ std::unique_ptr<Reasoner> make_feedforward(const ModelArgs&);
 
 /// Sorted by name.
 std::span<const ZooEntry> zoo();
+/// The entry, or nullptr.
+const ZooEntry* find_family(std::string_view name);
+/// Model settings in the family's published form; an unknown name throws and names the nearest.
+ModelSettings family_settings(std::string_view name);
 /// The reasoner `args.model.name`; an unknown name throws and names the nearest.
 std::unique_ptr<Reasoner> make_reasoner(const ModelArgs& args);
 

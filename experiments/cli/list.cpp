@@ -6,6 +6,7 @@
 #include "experiments/cli/commands.h"
 #include "experiments/config.h"
 #include "experiments/spec.h"
+#include "models/train/objective.h"
 
 namespace sv::cli {
 
@@ -25,10 +26,16 @@ void list_models() {
   }
 }
 
+void list_objectives() {
+  fmt::print("objectives (train.supervision=NAME):\n");
+  for (const ObjectiveEntry& o : objectives()) {
+    fmt::print("  {:<18} {}\n", o.name, o.summary);
+  }
+}
+
 /// The tap addresses of the model that the overrides describe.
 void list_sites(const Arguments& a) {
-  Spec spec;
-  load_settings(spec, {"", a.overrides});
+  Spec spec = load_spec({"", a.overrides});
   spec.seeds = {0};
   spec.model.without_injection.clear();
   const auto model = Workbench(spec).make_model();
@@ -71,10 +78,19 @@ void describe_task(const TaskEntry& entry) {
   }
 }
 
+void describe_model(const ZooEntry& z) {
+  fmt::print("{}: {}\n  reads {}\n", z.name, z.summary, z.reads);
+  if (!z.defaults.empty()) {
+    fmt::print("  set unless you set it: {}\n", z.defaults);
+  }
+  fmt::print("  sites: subvocal list sites model.name={}\n", z.name);
+}
+
 }  // namespace
 
 int list(const Arguments& a) {
-  const std::vector<std::string> known = {"tasks", "models", "sites", "devices", "kernels", ""};
+  const std::vector<std::string> known = {
+      "tasks", "models", "objectives", "sites", "devices", "kernels", ""};
   if (std::find(known.begin(), known.end(), a.target) == known.end()) {
     fail("nothing called '", a.target, "' can be listed", did_you_mean(a.target, known));
   }
@@ -83,6 +99,9 @@ int list(const Arguments& a) {
   }
   if (a.target.empty() || a.target == "models") {
     list_models();
+  }
+  if (a.target.empty() || a.target == "objectives") {
+    list_objectives();
   }
   if (a.target == "sites") {
     list_sites(a);
@@ -107,7 +126,7 @@ int describe(const Arguments& a) {
   }
   for (const ZooEntry& z : zoo()) {
     if (z.name == a.target) {
-      fmt::print("{}: {}\nsites: subvocal list sites model.name={}\n", z.name, z.summary, z.name);
+      describe_model(z);
       return 0;
     }
     known.emplace_back(z.name);

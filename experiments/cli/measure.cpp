@@ -69,8 +69,11 @@ int eval(const Arguments& a) {
   keys.data = load_run_spec(a.target).data;
   const std::string own_data = settings_toml(keys.data);
   load_settings(keys, {"", a.overrides});
-  if (keys.halt.rule == "learned" && !load_run_spec(a.target).model.halt_head) {
-    fail("halt.rule=learned needs a model with a halting head (model.halt_head=true in training)");
+  const ModelSettings trained_as = load_run_spec(a.target).model;
+  Problems problems;
+  check_halt(keys.halt, *find_family(trained_as.name), trained_as, problems);
+  if (!problems.list.empty()) {
+    fail(problems.list.front().key, " ", problems.list.front().message, " (set in training)");
   }
   Measured run(a.target, thread_count(a), keys.untrained, a.opened);
   DepthMeasure what;

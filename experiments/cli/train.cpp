@@ -58,8 +58,7 @@ int run_and_tell(Workbench& bench, RunFolder& run, const Arguments& a) {
 }  // namespace
 
 int train(const Arguments& a) {
-  Spec spec;
-  load_settings(spec, {a.target, a.overrides});
+  Spec spec = load_spec({a.target, a.overrides});
   if (a.seeds > 0) {
     for (const std::string& word : a.overrides) {
       if (word.starts_with("seeds=")) {

@@ -136,6 +136,7 @@ PatchRuns::Patched PatchRuns::run_batch(Arena& arena,
   Inputs in;
   in.tokens = gather(arena, all.tokens, jobs);
   in.lengths = all.lengths ? gather(arena, all.lengths, jobs) : Tensor{};
+  in.ids = gather(arena, all.ids, jobs);
   const int r = options_.updates[u];
   Start start;
   start.r = r - 1;

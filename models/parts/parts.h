@@ -145,4 +145,14 @@ class HaltHead {
 /// same for every row.
 Var initial_state(Pass&, const std::string& kind, Var e);
 
+/// Standard normal numbers (M,B,inner...) as a constant, keyed by (model seed, stream, training
+/// step, update, id of the row, element): the same for a row in any batch, pack or thread. With
+/// `cut` > 0 the normal is truncated at +-cut (and not rescaled).
+Var noise(Pass&,
+          const Inputs&,
+          std::string_view stream,
+          const Shape& inner,
+          DType dtype,
+          double cut = 0);
+
 }  // namespace sv::parts

@@ -76,6 +76,9 @@ std::vector<std::pair<std::string, Tensor>> tensors_of(Trainer& trainer) {
       out.emplace_back("average." + p.name, m.average);
     }
   }
+  for (const auto& carried : trainer.carried()) {
+    out.push_back(carried);
+  }
   return out;
 }
 

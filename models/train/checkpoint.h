@@ -1,5 +1,6 @@
 // Checkpoints and weight files. A checkpoint holds all that a bit-identical resume needs:
-// parameters, both AdamW moments, the weight average, the step, the seeds and the frozen models.
+// parameters, both AdamW moments, the weight average, carried states with their examples, the step,
+// the seeds and the frozen models.
 // Draws of data, depth and init are keyed by (seed, step), so there is no generator state. Names
 // and shapes come from the model built from the spec: a file with one tensor too few, too many or
 // of another shape is refused.

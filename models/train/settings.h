@@ -9,6 +9,9 @@
 
 namespace sv {
 
+/// Names of models/train/objective.h, for the setting `supervision`.
+std::vector<std::string> objective_names();
+
 struct TrainSettings {
   int steps = 950;
   int batch = 64;
@@ -22,8 +25,12 @@ struct TrainSettings {
   double clip = 1.0;
   double ema = 0;
   std::string supervision = "last";
+  std::string loss = "softmax";
   std::string gradient = "full";
   double halt_weight = 0.5;
+  double penalty = 0.01;
+  int segments = 1;
+  double explore = 0.1;
   int log_every = 10;
   int checkpoint_every = 200;
   std::string plant_nan;
@@ -50,13 +57,31 @@ struct TrainSettings {
     v("ema", ema, "decay of the weight average used for evaluation; 0 = none", range(0, 0.99999));
     v("supervision",
       supervision,
-      "loss at the last update only, or the mean over all updates",
-      one_of({"last", "every"}));
+      "what the readouts of a run are worth; see `subvocal list objectives`",
+      one_of(objective_names()));
+    v("loss",
+      loss,
+      "of one answer: cross-entropy of softmax, or of stablemax (HRM, TRM)",
+      one_of({"softmax", "stablemax"}));
     v("gradient", gradient, "full, last:K, one_step, or checkpoint:C (updates)");
     v("halt_weight",
       halt_weight,
       "weight of the halting loss, for models with a halting head",
       range(0, 100));
+    v("penalty",
+      penalty,
+      "weight of the model's own cost (the ponder cost of adaptive computation time)",
+      range(0, 100));
+    v("segments",
+      segments,
+      "most runs over one example, each an optimiser step that starts where the last one ended; a "
+      "row that halts or has made all takes a new example",
+      range(1, 4096),
+      unit("segments"));
+    v("explore",
+      explore,
+      "segments: chance that a row must make at least 2..segments before it may halt",
+      range(0, 1));
     v("log_every",
       log_every,
       "a metrics line every so many steps",

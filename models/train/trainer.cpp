@@ -34,6 +34,10 @@ Trainer::Trainer(Reasoner& model,
     : model_(model),
       data_(data),
       settings_(settings),
+      objective_(make_objective(settings)),
+      depth_(depth),
+      gradient_(parse_gradient(settings.gradient)),
+      carry_(model, data, settings),
       optimiser_(model.params(), optimiser_settings(settings)),
       memory_(device()),
       threads_(device() ? 1 : std::max(threads, 1)),
@@ -44,11 +48,14 @@ Trainer::Trainer(Reasoner& model,
     workers_.push_back(std::make_unique<Worker>(device()));
     Plan& plan = workers_.back()->plan;
     plan.depth = depth;
-    plan.gradient = parse_gradient(settings.gradient);
-    plan.save.readouts =
-        settings.supervision == "every" ? SaveAt::Readouts::every : SaveAt::Readouts::last;
+    plan.gradient = gradient_;
+    plan.save.readouts = objective_->readouts();
     plan.packed = &packed_;
   }
+  SV_CHECK(!device() || model.models() == 1 || !objective_->plans_by_seed(),
+           "train.supervision=",
+           settings.supervision,
+           " trains one model at a time on a device");
   model.params().reserve_lanes(static_cast<int>(lanes_.size()));
   sums_.resize(models * lanes_.size());
   stats_ = {std::vector<double>(models, 0),
@@ -73,83 +80,72 @@ size_t Trainer::system_allocations() const {
   return n;
 }
 
-/// The loss of one readout: mean over all scored answers of the model's batch, divided over updates
-/// if every one is read out. The rows of a group contribute their share of it.
-Var Trainer::supervise(Tape& tape, const Readout& y, Rows rows, const Worker& w) const {
-  const Members& members = w.plan.members;
-  const DType dtype = model_.params().dtype();
-  const int64_t models = y.logits.shape()[0], positions = batch_.positions;
-  const Tensor targets = host_tensor(tape.ctx, {models, rows.count, positions}, DType::i32);
-  const Tensor weight = host_tensor(tape.ctx, targets.shape, dtype);
-  double* share = tape.host().alloc_n<double>(static_cast<size_t>(models));
-  for (int i = 0; i < tape.ctx.model_count(targets); ++i) {
-    const int m = tape.ctx.model(i), place = members.first + m;
-    int64_t scored = 0;
-    for (int b = 0; b < batch_.size; ++b) {
-      const int32_t* from = batch_.target(place, b, y.r);
-      scored += std::count_if(from, from + positions, [](int32_t t) { return t >= 0; });
+/// Adds the losses of a run to those of its models.
+void Trainer::add_losses(Tape& tape, const Worker& w) {
+  const MemoryScope scope(tape.ctx);
+  for (const auto& [loss, who] : w.losses) {
+    tape.ctx.models = who;
+    const Tensor losses = to_host(tape.ctx, loss);
+    for (int i = 0; i < tape.ctx.model_count(loss); ++i) {
+      const int m = tape.ctx.model(i);
+      sum_of(w.plan.members.first + m, w.plan.members.lane).loss += element(losses, m);
     }
-    for (int b = 0; b < rows.count; ++b) {
-      std::copy_n(batch_.target(place, rows.begin + b, y.r),
-                  positions,
-                  targets.as<int32_t>() + (int64_t{m} * rows.count + b) * positions);
-    }
-    const auto k = static_cast<size_t>(m);
-    const double updates = settings_.supervision == "every" ? w.trajectory.depth[k] : 1;
-    const double each = scored > 0 ? 1.0 / (static_cast<double>(scored) * updates) : 0;
-    with_float(dtype, [&]<class T>() {
-      const Tensor mine = weight.slice(m, 1);
-      std::fill_n(mine.as<T>(), mine.numel(), static_cast<T>(each));
-    });
-    share[k] = settings_.halt_weight / updates;
   }
-  Var loss =
-      ad::softmax_xent(tape, y.logits, to_device(tape.ctx, targets), to_device(tape.ctx, weight));
-  if (y.halt) {
-    const std::span<const double> shares{share, static_cast<size_t>(models)};
-    loss = ad::add(tape, loss, halting_loss(tape, y, batch_, members, rows, shares));
-  }
-  tape.seed_grad(loss);
-  return loss;
 }
 
-/// Adds the loss of a readout, and the answers of models of which it is the last.
-void Trainer::score(Tape& tape, const Readout& y, const Tensor& loss, Rows rows, const Worker& w) {
+/// Adds the answers of models of which a readout is the last.
+void Trainer::score(Tape& tape, const Readout& y, Rows rows, const Worker& w) {
   const MemoryScope scope(tape.ctx);
-  const int64_t models = loss.dim(0);
-  const Tensor losses = to_host(tape.ctx, loss);
+  tape.ctx.models = y.models;
+  const Tensor logits = y.logits.value();
   Tensor answer;
-  for (int i = 0; i < tape.ctx.model_count(loss); ++i) {
+  for (int i = 0; i < tape.ctx.model_count(logits); ++i) {
     const int m = tape.ctx.model(i), place = w.plan.members.first + m;
-    LaneSum& sum = sum_of(place, w.plan.members.lane);
-    sum.loss += element(losses, m);
     if (y.r != w.trajectory.depth[static_cast<size_t>(m)]) {
       continue;
     }
     if (!answer) {
-      answer = make_tensor(tape.arena(), {models, rows.count, batch_.positions}, DType::i32);
-      ops::argmax(tape.ctx, y.logits.value(), answer);
+      answer =
+          make_tensor(tape.arena(), {logits.dim(0), rows.count, batch_.positions}, DType::i32);
+      ops::argmax(tape.ctx, logits, answer);
       answer = to_host(tape.ctx, answer);
     }
-    sum.score.add(score_answers(answer.slice(m, 1).as<int32_t>(), batch_, place, rows, y.r));
+    sum_of(place, w.plan.members.lane)
+        .score.add(score_answers(answer.slice(m, 1).as<int32_t>(), batch_, place, rows, y.r));
   }
 }
 
-/// Forward and backward of some rows of the models of the worker's plan.
+/// Forward and backward of some rows of the models of the worker's plan, in every run of the
+/// objective.
 void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Worker& w) {
-  Tape tape(ctx, true);
-  unroll(model_, inputs, w.plan, tape, w.trajectory);
-  w.losses.clear();
-  for (const Readout& y : w.trajectory.readouts) {
-    tape.ctx.models = y.models;
-    w.losses.push_back(supervise(tape, y, rows, w).value());
-  }
-  tape.ctx.models = ctx.models;
-  tape.backward();
-  for (size_t i = 0; i < w.losses.size(); ++i) {
-    const Readout& y = w.trajectory.readouts[i];
-    tape.ctx.models = y.models;
-    score(tape, y, w.losses[i], rows, w);
+  const int first = w.plan.members.first;
+  for (int run = 0; run < objective_->runs(); ++run) {
+    Tape tape(ctx, true);
+    w.plan.depth = depth_;
+    w.plan.gradient = gradient_;
+    objective_->plan(
+        run, model_.params().seeds()[static_cast<size_t>(first)], w.plan.step, w.plan);
+    w.plan.start = nullptr;
+    if (carry_.on()) {
+      w.start = carry_.start(first, rows);
+      w.plan.start = &w.start;
+    }
+    unroll(model_, inputs, w.plan, tape, w.trajectory);
+    w.losses.clear();
+    Supervised supervised(
+        tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses);
+    objective_->supervise(run, supervised);
+    tape.ctx.models = ctx.models;
+    tape.backward();
+    add_losses(tape, w);
+    for (const Readout& y : w.trajectory.readouts) {
+      if (run == 0) {
+        score(tape, y, rows, w);
+      }
+    }
+    if (carry_.on()) {
+      carry_.keep(ctx, first, rows, w.trajectory, w.trajectory.readouts.back(), w.plan.step);
+    }
   }
 }
 
@@ -211,6 +207,7 @@ void Trainer::restore_frozen(const std::vector<Frozen>& frozen) {
     freeze(f.model, f.step, f.what);
   }
   fresh_.clear();
+  carry_.restore(batch_);
 }
 
 /// Freezes the models whose loss or gradient is not finite, before their weights are touched.
@@ -222,6 +219,11 @@ void Trainer::watch(int64_t step, const Inputs& inputs) {
       continue;
     }
     Plan plan = workers_[0]->plan;
+    Start start;
+    if (carry_.on()) {
+      start = carry_.start(m, {0, batch_.size});
+      plan.start = &start;
+    }
     plan.taps = m == planted_.model ? &planted_.taps : nullptr;
     Inputs mine = inputs;
     Context ctx = memory_.context(threads_);
@@ -243,7 +245,11 @@ void Trainer::watch(int64_t step, const Inputs& inputs) {
 const std::vector<Frozen>& Trainer::step(int64_t step) {
   fresh_.clear();
   memory_.reset();
-  data_.draw(model_.params().seeds(), static_cast<uint64_t>(step), settings_.batch, batch_);
+  Batch& drawn = carry_.on() ? drawn_ : batch_;
+  data_.draw(model_.params().seeds(), static_cast<uint64_t>(step), settings_.batch, drawn);
+  if (carry_.on()) {
+    carry_.begin(drawn_, batch_);
+  }
   const Inputs inputs = load_inputs(context(), batch_);
   if (!settings_.plant_nan.empty()) {
     planted_ = plant_forward(settings_.plant_nan, model_, step);

@@ -11,6 +11,8 @@
 
 #include "data/dataset.h"
 #include "models/groups.h"
+#include "models/train/carry.h"
+#include "models/train/objective.h"
 #include "models/train/optimiser.h"
 #include "models/train/settings.h"
 #include "models/train/watchdog.h"
@@ -51,12 +53,14 @@ class Trainer {
   const std::vector<Frozen>& step(int64_t step);
   const StepStats& stats() const { return stats_; }
   const std::vector<Frozen>& frozen() const { return frozen_; }
-  /// Restores what a checkpoint holds besides tensors.
+  /// Restores what a checkpoint holds besides tensors, after they have been read.
   void restore_frozen(const std::vector<Frozen>& frozen);
   bool all_frozen() const { return frozen_.size() == static_cast<size_t>(model_.models()); }
 
   Reasoner& model() { return model_; }
   Optimiser& optimiser() { return optimiser_; }
+  /// What is carried from step to step, for checkpoints.
+  std::vector<std::pair<std::string, Tensor>> carried() const { return carry_.tensors(); }
   /// How often the step's memory has asked the system for more: constant in the steady state.
   size_t system_allocations() const;
 
@@ -66,8 +70,9 @@ class Trainer {
     explicit Worker(Device* device) : memory(device) {}
     Workspace memory;
     Plan plan;
+    Start start;
     Trajectory trajectory;
-    std::vector<Tensor> losses;  // of the trajectory's readouts
+    std::vector<AddedLoss> losses;  // of one run
   };
   /// What one lane of one model adds up to.
   struct LaneSum {
@@ -77,8 +82,8 @@ class Trainer {
   void run_lane(int m, int lane, const Inputs& inputs, Worker& worker, int threads);
   void run_pack(const Inputs& inputs, Worker& worker);
   void run_group(const Context& ctx, const Inputs& inputs, Rows rows, Worker& worker);
-  Var supervise(Tape& tape, const Readout& y, Rows rows, const Worker& worker) const;
-  void score(Tape& tape, const Readout& y, const Tensor& loss, Rows rows, const Worker& worker);
+  void add_losses(Tape& tape, const Worker& worker);
+  void score(Tape& tape, const Readout& y, Rows rows, const Worker& worker);
   LaneSum& sum_of(int m, int lane) {
     return sums_[static_cast<size_t>(m) * lanes_.size() + static_cast<size_t>(lane)];
   }
@@ -91,12 +96,17 @@ class Trainer {
   Reasoner& model_;
   const Dataset& data_;
   TrainSettings settings_;
+  std::unique_ptr<Objective> objective_;
+  Depth depth_;
+  Gradient gradient_;
+  Carry carry_;
   Optimiser optimiser_;
   Workspace memory_;
   int threads_;
   std::vector<std::unique_ptr<Worker>> workers_;
   PackedWeights packed_;
   Batch batch_;
+  Batch drawn_;  // of this step, when rows carry their state
   std::vector<Rows> lanes_;
   std::vector<LaneSum> sums_;  // (M, lanes)
   StepStats stats_;

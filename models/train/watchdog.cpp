@@ -179,32 +179,4 @@ Score score_answers(const int32_t* answer, const Batch& batch, int m, Rows rows,
   return s;
 }
 
-Var halting_loss(Tape& tape,
-                 const Readout& y,
-                 const Batch& batch,
-                 const Members& members,
-                 Rows rows,
-                 std::span<const double> weight) {
-  const Tensor logits = y.logits.value();
-  const int64_t models = logits.dim(0);
-  Tensor answer = make_tensor(tape.arena(), {models, rows.count, batch.positions}, DType::i32);
-  ops::argmax(tape.ctx, logits, answer);
-  answer = to_host(tape.ctx, answer);
-  const Tensor target = host_tensor(tape.ctx, {models, rows.count}, logits.dtype);
-  const Tensor weights = host_tensor(tape.ctx, {models, rows.count}, logits.dtype);
-  with_float(logits.dtype, [&]<class T>() {
-    for (int i = 0; i < tape.ctx.model_count(logits); ++i) {
-      const int m = tape.ctx.model(i);
-      for (int b = 0; b < rows.count; ++b) {
-        const int64_t row = int64_t{m} * rows.count + b;
-        const int32_t* got = answer.as<int32_t>() + row * batch.positions;
-        const Score s = score_answers(got, batch, members.first + m, {rows.begin + b, 1}, y.r);
-        target.as<T>()[row] = s.right == s.answers ? T{1} : T{0};
-        weights.as<T>()[row] = static_cast<T>(weight[static_cast<size_t>(m)] / batch.size);
-      }
-    }
-  });
-  return ad::sigmoid_xent(tape, y.halt, to_device(tape.ctx, target), to_device(tape.ctx, weights));
-}
-
 }  // namespace sv

@@ -47,13 +47,4 @@ struct Score {
 /// answer i32 (rows, T) of rows of model m against the targets after update r of the batch.
 Score score_answers(const int32_t* answer, const Batch& batch, int m, Rows rows, int r);
 
-/// Binary cross-entropy of the halting score against "every answer of the row is right now", times
-/// `weight`; y is of rows of the members of the batch's models.
-Var halting_loss(Tape& tape,
-                 const Readout& y,
-                 const Batch& batch,
-                 const Members& members,
-                 Rows rows,
-                 std::span<const double> weight);
-
 }  // namespace sv

@@ -171,6 +171,7 @@ Data::Data(const std::vector<uint64_t>& seeds, int batch, bool padded, uint64_t 
   tokens_ = Buffer({models, batch, row}, DType::i32);
   targets_ = Buffer({models, batch, row}, DType::i32);
   lengths_ = Buffer({models, batch}, DType::i32);
+  ids_ = Buffer({models, batch}, DType::i32);
   for (int64_t m = 0; m < models; ++m) {
     const Rng rng(seeds[static_cast<size_t>(m)], stream_of("data"), key);
     for (int64_t i = 0; i < batch * row; ++i) {
@@ -183,6 +184,7 @@ Data::Data(const std::vector<uint64_t>& seeds, int batch, bool padded, uint64_t 
     }
     for (int64_t b = 0; b < batch; ++b) {
       lengths_.tensor().as<int32_t>()[m * batch + b] = static_cast<int32_t>(row - b % 3);
+      ids_.tensor().as<int32_t>()[m * batch + b] = static_cast<int32_t>(b);
     }
   }
 }
@@ -190,6 +192,7 @@ Data::Data(const std::vector<uint64_t>& seeds, int batch, bool padded, uint64_t 
 Inputs Data::inputs() const {
   Inputs in;
   in.tokens = tokens_;
+  in.ids = ids_;
   if (padded_) {
     in.lengths = lengths_;
   }

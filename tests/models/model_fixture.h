@@ -43,7 +43,7 @@ class Data {
   const Tensor& targets() const { return targets_; }
 
  private:
-  Buffer tokens_, lengths_, targets_;
+  Buffer tokens_, lengths_, targets_, ids_;
   bool padded_;
 };
 

@@ -1,0 +1,107 @@
+// Objective: what the readouts of a training run are worth, the supervision policy of a family. The
+// loss of one answer is train.loss; an objective weighs answers over updates. One file in
+// models/train/objectives and one line in objective.cpp.
+#pragma once
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "data/batch.h"
+#include "models/groups.h"
+#include "models/train/settings.h"
+#include "models/unroll.h"
+
+namespace sv {
+
+/// A loss (M), where ops compute, of the models of `who` (empty: all).
+struct AddedLoss {
+  Tensor loss;
+  std::span<const int> who;
+};
+
+/// One unroll of a group of rows, as an objective sees it. Losses are means over all scored answers
+/// of a model's whole batch, of which a group contributes its share.
+class Supervised {
+ public:
+  Supervised(Tape& t,
+             Reasoner& model,
+             const Inputs& inputs,
+             const Plan& plan,
+             const Trajectory& run,
+             const Batch& batch,
+             Rows rows,
+             const TrainSettings& settings,
+             std::vector<AddedLoss>& added)
+      : tape(t),
+        model(model),
+        inputs(inputs),
+        plan(plan),
+        run(run),
+        batch(batch),
+        rows(rows),
+        settings(settings),
+        added(added) {}
+
+  Tape& tape;
+  Reasoner& model;
+  const Inputs& inputs;
+  const Plan& plan;
+  const Trajectory& run;
+  const Batch& batch;
+  const Rows rows;  // of the batch
+  const TrainSettings& settings;
+  std::vector<AddedLoss>& added;
+
+  /// Models of the run.
+  int64_t models() const { return static_cast<int64_t>(run.depth.size()); }
+  /// Updates that model m makes.
+  int depth(int m) const { return run.depth[static_cast<size_t>(m)]; }
+  /// Targets after update r, i32 (M,B,T), where ops compute; -1: not scored.
+  Tensor targets(int r) const;
+  /// One over the number of scored answers of model m's whole batch after update r; 0 if none.
+  double per_answer(int m, int r) const;
+  /// Loss of every answer of a readout (M,B,T) by train.loss, 0 where none is scored.
+  Var answer_loss(const Readout& y) const;
+  /// Mean loss of the answers of a readout times share[m]; (M).
+  Var mean_loss(const Readout& y, std::span<const double> share) const;
+  /// Loss of every row of a readout, scaled so that the sum over the rows of the whole batch is
+  /// their mean answer loss; (M,B).
+  Var row_loss(const Readout& y) const;
+  /// The halting loss of a readout (every answer of the row right or not) times share[m]; (M).
+  Var halting_loss(const Readout& y, std::span<const double> share) const;
+  /// Mean penalty of the rows at a readout times train.penalty and share[m]; (M).
+  Var penalty(const Readout& y, std::span<const double> share) const;
+  /// Adds a loss (M) of the models of `who` (empty: all) to the total, and seeds its gradient.
+  void add(Var loss, std::span<const int> who);
+};
+
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  /// Which readouts unroll is to keep.
+  virtual SaveAt::Readouts readouts() const = 0;
+  /// Runs per step, each with its own depth, gradient and loss.
+  virtual int runs() const { return 1; }
+  /// Changes the plan of run i of the model with this seed at this step, from the settings' own.
+  virtual void plan(int /*run*/, uint64_t /*seed*/, uint64_t /*step*/, Plan&) const {}
+  /// The plans of the models of a pack differ: on a device, where the pack runs as one, refused.
+  virtual bool plans_by_seed() const { return false; }
+  /// Adds the losses of run i.
+  virtual void supervise(int run, Supervised&) const = 0;
+};
+
+struct ObjectiveEntry {
+  std::string_view name;
+  std::string_view summary;
+  std::unique_ptr<Objective> (*make)(const TrainSettings&);
+};
+/// Sorted by name; the values of train.supervision.
+std::span<const ObjectiveEntry> objectives();
+/// The objective train.supervision; an unknown name throws and names the nearest.
+std::unique_ptr<Objective> make_objective(const TrainSettings&);
+
+std::unique_ptr<Objective> make_every(const TrainSettings&);
+std::unique_ptr<Objective> make_last(const TrainSettings&);
+
+}  // namespace sv
