@@ -1,6 +1,7 @@
 #include "kernels/ops/all_cases.h"
 
 #include "kernels/ops/activate/cases.h"
+#include "kernels/ops/adam_atan2/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
@@ -20,6 +21,7 @@
 #include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
 #include "kernels/ops/sample/cases.h"
+#include "kernels/ops/sgd/cases.h"
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax/cases.h"
@@ -31,6 +33,7 @@ namespace sv::cases {
 std::vector<OpCases> all_cases() {
   return {
       {"activate", activate_cases},
+      {"adam_atan2", adam_atan2_cases},
       {"adamw", adamw_cases},
       {"attention_fused", attention_fused_cases},
       {"attention_mix", attention_mix_cases},
@@ -51,6 +54,7 @@ std::vector<OpCases> all_cases() {
       {"rope", rope_cases},
       {"rows", rows_cases},
       {"sample", sample_cases},
+      {"sgd", sgd_cases},
       {"sigmoid_xent", sigmoid_xent_cases},
       {"silu_gate", silu_gate_cases},
       {"softmax", softmax_cases},

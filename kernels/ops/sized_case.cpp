@@ -5,6 +5,7 @@
 
 #include "core/nearest.h"
 #include "kernels/ops/activate/cases.h"
+#include "kernels/ops/adam_atan2/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
@@ -24,6 +25,7 @@
 #include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
 #include "kernels/ops/sample/cases.h"
+#include "kernels/ops/sgd/cases.h"
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax/cases.h"
@@ -92,6 +94,12 @@ constexpr Entry kOps[] = {
      "M B T hidden",
      [](Name n, Dims d) {
        return activate_case(n, ops::Activation::gelu, {d.M, d.B * d.T, d.hidden});
+     }},
+    {"adam_atan2",
+     "one update of (M, out, d), with the average",
+     "M out d",
+     [](Name n, Dims d) {
+       return adam_atan2_case(n, {d.M, d.out, d.d}, 10, true);
      }},
     {"adamw",
      "one update of (M, out, d), with the average",
@@ -196,6 +204,12 @@ constexpr Entry kOps[] = {
      "M B T vocab",
      [](Name n, Dims d) {
        return sample_case(n, {d.M, d.B, d.T, d.vocab}, 1, 0);
+     }},
+    {"sgd",
+     "one update of (M, out, d), with the average",
+     "M out d",
+     [](Name n, Dims d) {
+       return sgd_case(n, {d.M, d.out, d.d});
      }},
     {"sigmoid_xent",
      "loss of logits (M, B)",
