@@ -30,7 +30,7 @@ struct Inputs {
   Tensor tokens;
   Tensor lengths;
   Tensor prefix;
-  Tensor ids;
+  Tensor ids = {};
   int64_t batch() const { return tokens.dim(1); }
 };
 

@@ -22,27 +22,7 @@ struct AddedLoss {
 
 /// One unroll of a group of rows, as an objective sees it. Losses are means over all scored answers
 /// of a model's whole batch, of which a group contributes its share.
-class Supervised {
- public:
-  Supervised(Tape& t,
-             Reasoner& model,
-             const Inputs& inputs,
-             const Plan& plan,
-             const Trajectory& run,
-             const Batch& batch,
-             Rows rows,
-             const TrainSettings& settings,
-             std::vector<AddedLoss>& added)
-      : tape(t),
-        model(model),
-        inputs(inputs),
-        plan(plan),
-        run(run),
-        batch(batch),
-        rows(rows),
-        settings(settings),
-        added(added) {}
-
+struct Supervised {
   Tape& tape;
   Reasoner& model;
   const Inputs& inputs;
