@@ -29,6 +29,36 @@ inline int64_t model_stride(const Tensor& t, int64_t models, const char* name) {
   return t.dim(0) == 1 ? 0 : t.numel() / t.dim(0);
 }
 
+/// Of an op whose kernels are the CPU's alone: throws where the call is on a device.
+inline void expect_no_device(const Context& ctx, const char* op) {
+  SV_CHECK(!ctx.device, op, " has no kernels for a device yet: it runs on the CPU");
+}
+
+/// Elements of one position of x (M, B, T, ...).
+inline int64_t position_elements(const Shape& x, const char* op) {
+  SV_CHECK(x.rank() >= 3, op, " needs (M, B, T, ...), got ", x);
+  int64_t elements = 1;
+  for (int i = 3; i < x.rank(); ++i) {
+    elements *= x[i];
+  }
+  return elements;
+}
+
+/// Throws unless [begin, begin + count) lies in [0, size).
+inline void expect_range(
+    int64_t begin, int64_t count, int64_t size, const char* op, const char* what) {
+  SV_CHECK(begin >= 0 && count >= 0 && begin + count <= size,
+           op,
+           ": [",
+           begin,
+           ", ",
+           begin + count,
+           ") is not within the ",
+           size,
+           " ",
+           what);
+}
+
 /// Typed pointer, null for an absent tensor.
 template <class T>
 T* data_or_null(const Tensor& t) {

@@ -21,6 +21,7 @@ struct AttentionMasks {
   MaskKind kind = MaskKind::bidirectional;
   Array lengths = {};
   Array prefix = {};
+  int64_t offset = 0;
 };
 
 /// Whether key s counts for query t of sequence mb (= m * B + b), from the definition of each mask.
@@ -30,7 +31,7 @@ inline bool attention_sees(
   if (!masks.lengths.empty() && static_cast<double>(s) >= entry(masks.lengths)) {
     return false;
   }
-  const int64_t at = t + d.S - d.T;
+  const int64_t at = t + masks.offset;
   switch (masks.kind) {
     case MaskKind::bidirectional:
       return true;
@@ -99,9 +100,11 @@ inline Case pattern_case(const std::string& name, AttentionDims d, AttentionMask
   }
   c.outputs = {{.name = "p", .shape = {d.M, d.B, d.H, d.T, d.S}, .rows = true}};
   const bool padded = !masks.lengths.empty();
-  const auto mask_of = [kind = masks.kind, padded](const Tensors& in) {
-    return ops::AttentionMask{
-        kind, padded ? in[2] : Tensor{}, kind == MaskKind::prefix ? in[padded ? 3 : 2] : Tensor{}};
+  const auto mask_of = [kind = masks.kind, offset = masks.offset, padded](const Tensors& in) {
+    return ops::AttentionMask{kind,
+                              padded ? in[2] : Tensor{},
+                              kind == MaskKind::prefix ? in[padded ? 3 : 2] : Tensor{},
+                              offset};
   };
   const int heads = static_cast<int>(d.H), kv_heads = static_cast<int>(d.G);
   c.run = [=](const Context& ctx, const Tensors& in, const Tensors& out) {
@@ -172,7 +175,13 @@ inline std::vector<Case> attention_pattern_cases() {
       pattern_case("M2 B3 T6 S6 H2 K4 causal", {2, 3, 6, 6, 2, 2, 4}, {.kind = MaskKind::causal}),
       pattern_case("M2 B2 T3 S7 H2 K4 causal with earlier keys",
                    {2, 2, 3, 7, 2, 2, 4},
-                   {.kind = MaskKind::causal}),
+                   {.kind = MaskKind::causal, .offset = 4}),
+      pattern_case("M2 B2 T2 S9 H2 K4 causal in a cache that is longer",
+                   {2, 2, 2, 9, 2, 2, 4},
+                   {.kind = MaskKind::causal, .lengths = {5, 9, 4, 6}, .offset = 3}),
+      pattern_case("M2 B2 T3 S6 H2 K4 prefix and earlier keys",
+                   {2, 2, 3, 6, 2, 2, 4},
+                   {.kind = MaskKind::prefix, .prefix = {4, 2, 6, 0}, .offset = 2}),
       pattern_case("M2 B3 T6 S6 H4 G2 K5 prefix shared by the models",
                    {2, 3, 6, 6, 4, 2, 5},
                    {.kind = MaskKind::prefix, .prefix = {0, 3, 6}}),
