@@ -2,6 +2,7 @@
 // happens to memory.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/rng.h"
@@ -47,6 +48,23 @@ TEST(DeviceRules, DoubleIsRefused) {
         << op.op;
     EXPECT_EQ(device.memory().count(), 0u) << op.op;
   }
+}
+
+/// An op has kernels and stands in device_ops(), or says that it has none.
+TEST(DeviceRules, AnOpWithoutKernelsIsRefused) {
+  simt::SimtDevice device;
+  for (const OpCases& op : all_cases()) {
+    const auto same = [&](const DeviceOp& d) { return d.op == op.op; };
+    if (std::ranges::none_of(device_ops(), same)) {
+      for (const Case& c : op.make()) {
+        CaseRun host(c, DType::f32);
+        EXPECT_TRUE(holds(error_of([&] { run_on_device(device, host, {.backward = false}); }),
+                          "has no kernels for a device yet"))
+            << op.op << ": " << c.name;
+      }
+    }
+  }
+  EXPECT_EQ(device.launches(), 0);
 }
 
 TEST(DeviceRules, RowsOfDoublesAreCopied) {

@@ -25,8 +25,7 @@ struct AttentionMasks {
 };
 
 /// Whether key s counts for query t of sequence mb (= m * B + b), from the definition of each mask.
-inline bool attention_sees(
-    const AttentionDims& d, const AttentionMasks& masks, int64_t mb, int64_t t, int64_t s) {
+inline bool attention_sees(const AttentionMasks& masks, int64_t mb, int64_t t, int64_t s) {
   const auto entry = [&](const Array& a) { return a[static_cast<size_t>(mb) % a.size()]; };
   if (!masks.lengths.empty() && static_cast<double>(s) >= entry(masks.lengths)) {
     return false;
@@ -65,7 +64,7 @@ inline void attention_row(const AttentionDims& d,
   double most = -INFINITY, sum = 0;
   for (int64_t s = 0; s < d.S; ++s) {
     const double* k = in[1].data() + (mb * d.S + s) * d.G * d.K + g * d.K;
-    p[s] = attention_sees(d, masks, mb, t, s) ? scale * dot_heads(q, k, d.K) : -INFINITY;
+    p[s] = attention_sees(masks, mb, t, s) ? scale * dot_heads(q, k, d.K) : -INFINITY;
     most = std::max(most, p[s]);
   }
   for (int64_t s = 0; s < d.S; ++s) {

@@ -19,7 +19,7 @@ inline void fused_row(const AttentionDims& d,
   const double* q = in[0].data() + (mb * d.T + t) * d.H * d.K + h * d.K;
   Array scores;
   for (int64_t s = 0; s < d.S; ++s) {
-    if (attention_sees(d, masks, mb, t, s)) {
+    if (attention_sees(masks, mb, t, s)) {
       const double* k = in[1].data() + (mb * d.S + s) * d.G * d.K + g * d.K;
       scores.push_back(scale * dot_heads(q, k, d.K));
       most = std::max(most, scores.back());
