@@ -66,6 +66,31 @@ inline void expect_classes(const Context& ctx, const Tensor& t, int64_t classes,
   }
 }
 
+/// Elements of one position of x (M, B, T, ...).
+inline int64_t position_elements(const Shape& x, const char* op) {
+  SV_CHECK(x.rank() >= 3, op, " needs (M, B, T, ...), got ", x);
+  int64_t elements = 1;
+  for (int i = 3; i < x.rank(); ++i) {
+    elements *= x[i];
+  }
+  return elements;
+}
+
+/// Throws unless [begin, begin + count) lies in [0, size).
+inline void expect_range(
+    int64_t begin, int64_t count, int64_t size, const char* op, const char* what) {
+  SV_CHECK(begin >= 0 && count >= 0 && begin + count <= size,
+           op,
+           ": [",
+           begin,
+           ", ",
+           begin + count,
+           ") is not within the ",
+           size,
+           " ",
+           what);
+}
+
 /// Typed pointer, null for an absent tensor.
 template <class T>
 T* data_or_null(const Tensor& t) {

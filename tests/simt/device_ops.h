@@ -37,20 +37,24 @@ inline const std::vector<DeviceOp>& device_ops() {
       {"sigmoid_xent"},
       {"silu_gate"},
       {"softmax_xent"},
+      {"unfold"},
   };
   return kOps;
 }
 
 /// Ops that the CPU alone computes: a device is refused.
 inline const std::vector<std::string>& host_ops() {
-  static const std::vector<std::string> kOps = {
-      "adam_atan2",
-      "broadcast",
-      "nll",
-      "sgd",
-      "softmax",
-      "sum",
-  };
+  static const std::vector<std::string> kOps = {"adam_atan2",
+                                                "broadcast",
+                                                "columns",
+                                                "gather_positions",
+                                                "grouped_matmul",
+                                                "nll",
+                                                "positions",
+                                                "sgd",
+                                                "softmax",
+                                                "sum",
+                                                "transpose"};
   return kOps;
 }
 
