@@ -34,7 +34,7 @@ struct TaskOptions {
       range(0, 2048));
     v("hops",
       hops,
-      "hops, steps, rounds of carry or nesting depth in training (0: default)",
+      "hops, steps, rounds of carry, nesting depth or entries in training (0: default)",
       range(0, 256));
     v("modulus", modulus, "modulus of the arithmetic (0: default)", range(0, 64));
     v("min_clues", min_clues, "fewest clues of a Sudoku (0: default)", range(0, 81));

@@ -18,6 +18,7 @@ TaskPtr make_group_word(const TaskOptions& options);
 TaskPtr make_linked_list(const TaskOptions& options);
 TaskPtr make_listops(const TaskOptions& options);
 TaskPtr make_p_hop(const TaskOptions& options);
+TaskPtr make_parity(const TaskOptions& options);
 TaskPtr make_permutation_power(const TaskOptions& options);
 TaskPtr make_pointer_chase(const TaskOptions& options);
 TaskPtr make_prefix_parity(const TaskOptions& options);
@@ -27,7 +28,7 @@ TaskPtr make_sudoku(const TaskOptions& options);
 
 namespace {
 
-constexpr std::array<TaskEntry, 12> kTasks{{
+constexpr std::array<TaskEntry, 13> kTasks{{
     {"addition",
      "sum of two numbers of many digits, carries as truth",
      "size hops form",
@@ -46,6 +47,10 @@ constexpr std::array<TaskEntry, 12> kTasks{{
      "letter reached after p induction hops, at every position",
      "size ood_size hops form",
      make_p_hop},
+    {"parity",
+     "parity of the +1 in a vector of -1, 0 and +1, asked once",
+     "size hops",
+     make_parity},
     {"permutation_power",
      "f^r(i) after loop r for a permutation f",
      "size hops",

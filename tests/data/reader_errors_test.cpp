@@ -114,6 +114,10 @@ TEST_F(Reader, NamesFileAndItemOfABadProsqaItem) {
          replaced(kItem, "[\"Bob is a bompus.\", ", "["),
          ": item 0",
          "3 statements away (steps: 2)");
+  expect("prosqa",
+         replaced(kItem, "\"Every bompus is a felpus.\"", "\"Every bompus is a gorpus.\""),
+         ": item 0",
+         "the step from bompus to gorpus does not go on from bompus by a statement");
   expect("prosqa", replaced(kItem, "\"edges\"", "\"edgse\""), ": item 0", "edges");
   expect("prosqa", kItem.substr(0, 200), "", "");
 }
