@@ -17,6 +17,7 @@ TaskPtr make_affine_chain(const TaskOptions& options);
 TaskPtr make_group_word(const TaskOptions& options);
 TaskPtr make_linked_list(const TaskOptions& options);
 TaskPtr make_listops(const TaskOptions& options);
+TaskPtr make_maze(const TaskOptions& options);
 TaskPtr make_p_hop(const TaskOptions& options);
 TaskPtr make_parity(const TaskOptions& options);
 TaskPtr make_permutation_power(const TaskOptions& options);
@@ -28,7 +29,7 @@ TaskPtr make_sudoku(const TaskOptions& options);
 
 namespace {
 
-constexpr std::array<TaskEntry, 13> kTasks{{
+constexpr std::array<TaskEntry, 14> kTasks{{
     {"addition",
      "sum of two numbers of many digits, carries as truth",
      "size hops form",
@@ -43,6 +44,7 @@ constexpr std::array<TaskEntry, 13> kTasks{{
      "value of a nested MAX/MIN/FIRST/LAST expression",
      "size hops file ood_file",
      make_listops},
+    {"maze", "the shortest path through a maze", "size min_path max_path file ood_file", make_maze},
     {"p_hop",
      "letter reached after p induction hops, at every position",
      "size ood_size hops form",
