@@ -14,6 +14,7 @@ struct Batch {
   std::vector<int32_t> targets;     // (models, B, S, T); -1 = ignored
   std::vector<int32_t> lengths;     // (models, B) positions in use
   std::vector<int32_t> difficulty;  // (models, B)
+  std::vector<int32_t> roles;       // (models, B, T), Example::roles; empty: no written solutions
   std::vector<int64_t> index;       // (models, B) index of the example in its data set
 
   /// Targets that hold after loop r >= 1: the last step is kept beyond S. Pointer to (T) of example

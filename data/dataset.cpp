@@ -121,6 +121,7 @@ void restart(const TaskSpec& spec, int models, int size, Batch* batch) {
   batch->targets.clear();
   batch->lengths.clear();
   batch->difficulty.clear();
+  batch->roles.clear();
   batch->index.clear();
 }
 
@@ -130,6 +131,7 @@ void append(const Example& e, int64_t index, Batch* batch) {
   batch->targets.insert(batch->targets.end(), e.targets.begin(), e.targets.end());
   batch->lengths.push_back(e.length);
   batch->difficulty.push_back(e.difficulty);
+  batch->roles.insert(batch->roles.end(), e.roles.begin(), e.roles.end());
   batch->index.push_back(index);
 }
 

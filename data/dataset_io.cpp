@@ -50,6 +50,26 @@ void write_scalars(H5Writer& w, const Dataset& data) {
       "canonical", {"example"}, canonical, rows, {.long_name = "SHA-256 of the canonical form"});
 }
 
+// The optional (example, position) arrays.
+void write_by_position(H5Writer& w, const Dataset& data) {
+  const auto write = [&](const char* name, const char* meaning, auto Example::*part) {
+    if ((data[0].*part).empty()) {
+      return;
+    }
+    const int64_t positions = data.task().spec().positions;
+    const auto values = flatten(
+        data, positions, name, [&](const Example& e) -> const auto& { return e.*part; });
+    w.dataset<int32_t>(
+        name, {"example", "position"}, values, {data.size(), positions}, {.long_name = meaning});
+  };
+  write("position_difficulty",
+        "difficulty of each position; -1 = none",
+        &Example::position_difficulty);
+  write("roles",
+        "of a written solution: 0 question, k step k, the largest answer, -1 behind the length",
+        &Example::roles);
+}
+
 void write_truths(H5Writer& w, const Dataset& data) {
   const TaskSpec& spec = data.task().spec();
   const bool kept = !data[0].truths.empty();  // a training set may have dropped them
@@ -147,11 +167,14 @@ void read_examples(const H5Reader& r, const std::string& path, StoredDataset& ou
   const auto targets = r.read<int32_t>("targets");
   const auto lengths = r.read<int32_t>("length");
   const auto difficulty = r.read<int32_t>("difficulty");
-  std::vector<int32_t> by_position;
-  if (r.has("position_difficulty")) {
-    expect_sizes(r, "position_difficulty", {shape[0], shape[2]}, path);
-    by_position = r.read<int32_t>("position_difficulty");
-  }
+  const auto by_position = [&](const char* name) {
+    if (!r.has(name)) {
+      return std::vector<int32_t>{};
+    }
+    expect_sizes(r, name, {shape[0], shape[2]}, path);
+    return r.read<int32_t>(name);
+  };
+  const auto graded = by_position("position_difficulty"), roles = by_position("roles");
   out.canonical_digests = r.read_labels("canonical");
   out.examples.resize(static_cast<size_t>(shape[0]));
   for (size_t i = 0; i < out.examples.size(); ++i) {
@@ -170,8 +193,11 @@ void read_examples(const H5Reader& r, const std::string& path, StoredDataset& ou
            " positions");
     }
     e.difficulty = difficulty[i];
-    if (!by_position.empty()) {
-      e.position_difficulty = row(by_position, i, shape[2]);
+    if (!graded.empty()) {
+      e.position_difficulty = row(graded, i, shape[2]);
+    }
+    if (!roles.empty()) {
+      e.roles = row(roles, i, shape[2]);
     }
   }
 }
@@ -212,17 +238,7 @@ Published write_dataset(const std::string& path,
                      {data.size(), spec.target_steps, spec.positions},
                      {.long_name = "right answers; -1 = not scored"});
   write_scalars(w, data);
-  if (!data[0].position_difficulty.empty()) {
-    const auto values = flatten(
-        data, spec.positions, "position_difficulty", [](const Example& e) -> const auto& {
-          return e.position_difficulty;
-        });
-    w.dataset<int32_t>("position_difficulty",
-                       {"example", "position"},
-                       values,
-                       {data.size(), spec.positions},
-                       {.long_name = "difficulty of each position; -1 = none"});
-  }
+  write_by_position(w, data);
   write_truths(w, data);
   return w.publish(path, files);
 }

@@ -29,8 +29,9 @@ struct StoredDataset {
 };
 
 /// Publishes the data set as `path`. Arrays: tokens (example, position), targets (example,
-/// target_step, position), length, difficulty and canonical (example), position_difficulty
-/// (example, position), and truth_<name> (example, truth_step_<S>, position).
+/// target_step, position), length, difficulty and canonical (example), position_difficulty and, of
+/// written solutions, roles (example, position), and truth_<name> (example, truth_step_<S>,
+/// position).
 Published write_dataset(const std::string& path,
                         const Dataset& data,
                         const DatasetOrigin& origin,

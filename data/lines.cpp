@@ -43,7 +43,7 @@ std::string read_text(const std::string& path, int64_t limit) {
   return text;
 }
 
-std::vector<SourceLine> read_lines(const std::string& paths) {
+std::vector<SourceLine> read_lines(const std::string& paths, Comments comments) {
   std::vector<SourceLine> lines;
   for (const std::string& path : split_paths(paths)) {
     std::istringstream in(read_text(path));
@@ -53,7 +53,7 @@ std::vector<SourceLine> read_lines(const std::string& paths) {
       if (!line.empty() && line.back() == '\r') {
         line.pop_back();
       }
-      if (!line.empty() && line[0] != '#') {
+      if (!line.empty() && (comments == Comments::none || line[0] != '#')) {
         lines.push_back({line, path + ":" + std::to_string(number)});
       }
     }

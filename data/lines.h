@@ -19,8 +19,11 @@ std::vector<std::string> split_paths(const std::string& paths);
 /// The whole file; throws if it cannot be read or is larger than `limit` bytes.
 std::string read_text(const std::string& path, int64_t limit = int64_t{1} << 28);
 
-/// Lines of all the files, without empty lines and comment lines (first character '#').
-std::vector<SourceLine> read_lines(const std::string& paths);
+/// Whether a line that begins with '#' is left out.
+enum class Comments : uint8_t { hash, none };
+
+/// Lines of all the files, without empty lines and comments.
+std::vector<SourceLine> read_lines(const std::string& paths, Comments comments = Comments::hash);
 
 /// The text for an error message: quoted, non-printing bytes as '?', cut after 60 characters.
 std::string excerpt(std::string_view text);

@@ -44,51 +44,95 @@ std::vector<std::string> words_of(const std::string& text) {
   return words;
 }
 
-/// "Every X is a Y ." and "Bob is a X ." up to "Is Bob a X or Y ?".
-void parse_question(const std::string& question, ProsqaItem* item) {
-  const std::vector<std::string> words = words_of(question);
-  const std::string& where = item->where;
-  size_t at = 0;
-  const auto expect = [&](const char* word) {
-    if (at >= words.size() || words[at] != word) {
-      fail(where,
+/// The words of a text of an item, read one after the other.
+class Reading {
+ public:
+  Reading(const std::string& text, std::string what, const std::string& where)
+      : words_(words_of(text)), what_(std::move(what)), where_(where) {}
+
+  bool next_is(const char* word) const { return at_ < words_.size() && words_[at_] == word; }
+  bool done() const { return at_ == words_.size(); }
+  void expect(const char* word) {
+    if (!next_is(word)) {
+      fail(where_,
            ": word ",
-           at + 1,
-           " of the question is ",
-           at < words.size() ? excerpt(words[at]) : "missing",
+           at_ + 1,
+           " of the ",
+           what_,
+           " is ",
+           at_ < words_.size() ? excerpt(words_[at_]) : "missing",
            ", expected '",
            word,
            "'");
     }
-    ++at;
-  };
-  const auto symbol = [&]() {
-    if (at >= words.size()) {
-      fail(where, ": the question ends after word ", at);
+    ++at_;
+  }
+  int symbol() {
+    if (done()) {
+      fail(where_, ": the ", what_, " ends after word ", at_);
     }
-    return symbol_id(words[at++], where);
-  };
-  while (at < words.size() && words[at] != "Is") {
-    const bool every = words[at] == "Every";
-    at += every ? 1 : 0;
+    return symbol_id(words_[at_++], where_);
+  }
+  /// "Every X is a Y ." or "Bob is a X ."
+  std::array<int, 2> statement() {
+    const bool every = next_is("Every");
+    at_ += every ? 1 : 0;
     const int head = symbol();
     if (every == (head < kProsqaNames)) {
-      fail(where, ": word ", at, " of the question: 'Every' stands before concepts and only there");
+      fail(where_,
+           ": word ",
+           at_,
+           " of the ",
+           what_,
+           ": 'Every' stands before concepts and only there");
     }
     expect("is");
     expect("a");
-    item->edges.push_back({head, symbol()});
+    const int tail = symbol();
     expect(".");
+    return {head, tail};
   }
-  expect("Is");
-  item->person = symbol();
-  expect("a");
-  item->options[0] = symbol();
-  expect("or");
-  item->options[1] = symbol();
-  expect("?");
-  if (at != words.size()) {
-    fail(where, ": words follow the question mark");
+  void expect_end() const {
+    if (!done()) {
+      fail(where_, ": words follow the end of the ", what_);
+    }
+  }
+
+ private:
+  std::vector<std::string> words_;
+  size_t at_ = 0;
+  std::string what_;
+  const std::string& where_;
+};
+
+/// Statements up to "Is Bob a X or Y ?".
+void parse_question(const std::string& question, ProsqaItem* item) {
+  Reading words(question, "question", item->where);
+  while (!words.done() && !words.next_is("Is")) {
+    item->edges.push_back(words.statement());
+  }
+  words.expect("Is");
+  item->person = words.symbol();
+  words.expect("a");
+  item->options[0] = words.symbol();
+  words.expect("or");
+  item->options[1] = words.symbol();
+  words.expect("?");
+  words.expect_end();
+}
+
+void parse_steps(const nlohmann::json& steps, ProsqaItem* item) {
+  if (!steps.is_array()) {
+    fail(item->where, ": steps must be a list");
+  }
+  for (const nlohmann::json& step : steps) {
+    const std::string what = "step " + std::to_string(item->steps.size() + 1);
+    if (!step.is_string()) {
+      fail(item->where, ": ", what, " must be a text, got ", excerpt(step.dump()));
+    }
+    Reading words(step.get<std::string>(), what, item->where);
+    item->steps.push_back(words.statement());
+    words.expect_end();
   }
 }
 
@@ -129,7 +173,7 @@ void check_item(const nlohmann::json& j, const ProsqaItem& item) {
     fail(where, ": question, answer, root, target and neg_target do not agree");
   }
   const std::vector<int> distance = prosqa_distances(item, item.person);
-  const size_t steps = json_member(j, "steps", where).size();
+  const size_t steps = item.steps.size();
   if (distance[static_cast<size_t>(target)] != static_cast<int>(steps) ||
       distance[static_cast<size_t>(other)] >= 0) {
     fail(where,
@@ -140,6 +184,27 @@ void check_item(const nlohmann::json& j, const ProsqaItem& item) {
          "), the other option ",
          distance[static_cast<size_t>(other)],
          " (-1: not reached)");
+  }
+}
+
+/// The steps lead from the person to the answer along statements of the question.
+void check_steps(const ProsqaItem& item) {
+  int at = item.person;
+  for (const auto& step : item.steps) {
+    if (step[0] != at || std::ranges::find(item.edges, step) == item.edges.end()) {
+      fail(item.where,
+           ": the step from ",
+           kSymbols[static_cast<size_t>(step[0])],
+           " to ",
+           kSymbols[static_cast<size_t>(step[1])],
+           " does not go on from ",
+           kSymbols[static_cast<size_t>(at)],
+           " by a statement of the question");
+    }
+    at = step[1];
+  }
+  if (at != item.options[static_cast<size_t>(item.answer)]) {
+    fail(item.where, ": the steps end at ", kSymbols[static_cast<size_t>(at)], ", not the answer");
   }
 }
 
@@ -158,7 +223,9 @@ ProsqaItem read_item(const nlohmann::json& j, const std::string& where) {
          " is a ... .'");
   }
   item.answer = symbol_id(answer[3], where) == item.options[0] ? 0 : 1;
+  parse_steps(json_member(j, "steps", where), &item);
   check_item(j, item);
+  check_steps(item);
   return item;
 }
 
@@ -245,6 +312,26 @@ std::vector<int> prosqa_distances(const ProsqaItem& item, int from) {
   }
   return distance;
 }
+
+namespace {
+
+/// A shortest way to the answer, found from its end: the first statement that comes one closer.
+std::vector<std::array<int, 2>> shortest_way(const ProsqaItem& item) {
+  const std::vector<int> distance = prosqa_distances(item, item.person);
+  std::vector<std::array<int, 2>> way;
+  int at = item.options[static_cast<size_t>(item.answer)];
+  while (at != item.person) {
+    way.push_back(*std::ranges::find_if(item.edges, [&](const auto& edge) {
+      const int d = distance[static_cast<size_t>(edge[0])];
+      return edge[1] == at && d >= 0 && d + 1 == distance[static_cast<size_t>(at)];
+    }));
+    at = way.back()[0];
+  }
+  std::ranges::reverse(way);
+  return way;
+}
+
+}  // namespace
 
 std::string prosqa_canonical(const ProsqaItem& item) {
   std::vector<std::array<int, 2>> edges = item.edges;
@@ -343,6 +430,7 @@ std::optional<ProsqaItem> draw_prosqa(RngCursor& rng, int min_steps, int max_ste
     item.options[place] = options[k][rng.below(static_cast<uint32_t>(options[k].size()))];
   }
   rng.shuffle(item.edges);
+  item.steps = shortest_way(item);
   return item;
 }
 

@@ -22,6 +22,7 @@ struct ProsqaItem {
   int person = 0;                         // asked about
   std::array<int, 2> options{};           // "is person a options[0] or options[1]?"
   int answer = 0;                         // 0 or 1: the option the person reaches
+  std::vector<std::array<int, 2>> steps;  // a shortest way there, statement by statement
   std::string where;                      // "file: item n", for errors
 };
 

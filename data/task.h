@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,13 @@ struct TaskSpec {
   std::vector<TruthSpec> truths;
   std::string difficulty;  // what Example::difficulty counts: "hops", "nesting depth"
   int max_difficulty = 0;
+  /// Written solutions (data/written.h): the most steps between question and answer; -1: none, and
+  /// examples have no roles.
+  int written_steps = -1;
+  /// So many of the last input symbols each name a puzzle; one of them stands at position 0.
+  int puzzles = 0;
+
+  int answer_role() const { return written_steps + 1; }
 };
 
 struct Example {
@@ -52,6 +60,9 @@ struct Example {
   int difficulty = 0;
   /// (T) or empty: e.g. the round in which a cell is fixed; -1 = none.
   std::vector<int32_t> position_difficulty;
+  /// (T) or empty. Of a written solution: 0 question, k = 1, 2, ... step k, TaskSpec::answer_role()
+  /// answer, -1 behind the length.
+  std::vector<int32_t> roles;
   std::vector<std::vector<int32_t>> truths;  // one (S_truth, T) per TruthSpec
   std::string canonical;  // canonical form: equal for instances that are the same problem
 };
@@ -73,6 +84,9 @@ class Task {
                                                 uint64_t /*index*/) const {
     return std::nullopt;
   }
+  /// Whether `answer`, the symbols that a model wrote between #### and the end mark, is right. By
+  /// default only the example's own answer is; a task with many right answers works them out.
+  virtual bool accepts(const Example& e, std::span<const int32_t> answer) const;
   /// How a symbol is written in tables and in the report.
   virtual std::string token_text(int id) const = 0;
   virtual std::string answer_text(int id) const { return token_text(id); }

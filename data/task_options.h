@@ -16,6 +16,8 @@ struct TaskOptions {
   int modulus = 0;
   int min_clues = 0;
   int max_clues = 0;
+  int min_path = 0;
+  int max_path = 0;
   std::string group;
   std::string form;
   std::string file;
@@ -34,11 +36,13 @@ struct TaskOptions {
       range(0, 2048));
     v("hops",
       hops,
-      "hops, steps, rounds of carry or nesting depth in training (0: default)",
+      "hops, steps, rounds of carry, nesting depth or entries in training (0: default)",
       range(0, 256));
     v("modulus", modulus, "modulus of the arithmetic (0: default)", range(0, 64));
     v("min_clues", min_clues, "fewest clues of a Sudoku (0: default)", range(0, 81));
     v("max_clues", max_clues, "most clues of a Sudoku (0: default)", range(0, 81));
+    v("min_path", min_path, "fewest moves through a generated maze (0: default)", range(0, 1024));
+    v("max_path", max_path, "most moves through a generated maze (0: default)", range(0, 1024));
     v("group", group, "group of a word problem: S3, S4, S5 or Z2 to Z64 (empty: S3)");
     v("form", form, "variant of the task (empty: its first form)");
     v("file",

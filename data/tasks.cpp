@@ -17,7 +17,9 @@ TaskPtr make_affine_chain(const TaskOptions& options);
 TaskPtr make_group_word(const TaskOptions& options);
 TaskPtr make_linked_list(const TaskOptions& options);
 TaskPtr make_listops(const TaskOptions& options);
+TaskPtr make_maze(const TaskOptions& options);
 TaskPtr make_p_hop(const TaskOptions& options);
+TaskPtr make_parity(const TaskOptions& options);
 TaskPtr make_permutation_power(const TaskOptions& options);
 TaskPtr make_pointer_chase(const TaskOptions& options);
 TaskPtr make_prefix_parity(const TaskOptions& options);
@@ -27,7 +29,7 @@ TaskPtr make_sudoku(const TaskOptions& options);
 
 namespace {
 
-constexpr std::array<TaskEntry, 12> kTasks{{
+constexpr std::array<TaskEntry, 14> kTasks{{
     {"addition",
      "sum of two numbers of many digits, carries as truth",
      "size hops form",
@@ -42,10 +44,15 @@ constexpr std::array<TaskEntry, 12> kTasks{{
      "value of a nested MAX/MIN/FIRST/LAST expression",
      "size hops file ood_file",
      make_listops},
+    {"maze", "the shortest path through a maze", "size min_path max_path file ood_file", make_maze},
     {"p_hop",
      "letter reached after p induction hops, at every position",
      "size ood_size hops form",
      make_p_hop},
+    {"parity",
+     "parity of the +1 in a vector of -1, 0 and +1, asked once",
+     "size hops",
+     make_parity},
     {"permutation_power",
      "f^r(i) after loop r for a permutation f",
      "size hops",

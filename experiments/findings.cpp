@@ -40,6 +40,30 @@ Measured::Measured(const std::string& run_folder, int thread_count, bool fresh, 
   model = fresh ? bench.make_model(DType::f32, device) : load_run_model(bench, run_folder, device);
 }
 
+void Measured::refit(const TaskSpec& task) {
+  Params& own = model->params();
+  auto other = bench.make_model(task, DType::f32, own.device());
+  for (Param& p : own) {
+    Buffer& into = other->params()[other->params().find(p.name)].value;
+    if (!(into.tensor().shape == p.value.tensor().shape)) {
+      fail(
+          "this model is made for the ",
+          bench.task()->spec().positions,
+          " positions of its training: '",
+          p.name,
+          "' is ",
+          p.value.tensor().shape,
+          ", for ",
+          task.positions,
+          " positions it would be ",
+          into.tensor().shape,
+          "; a model without a table of positions (model.positions=none or rope) reads any number");
+    }
+    std::swap(into, p.value);
+  }
+  model = std::move(other);
+}
+
 Provenance Measured::provenance() {
   const int set = bench.spec().data.train_size;
   return {set > 0 ? set : bench.train_set().size(), bench.spec().depth.train};

@@ -26,6 +26,9 @@ struct Measured {
   int threads;
   BlockCount blocks;  // of the runs since a part of findings.json was last written
 
+  /// Makes the model anew, with the same weights, for a task of the same symbols and another number
+  /// of positions. Throws if a weight has one row per position or coordinate.
+  void refit(const TaskSpec& task);
   /// Size of the training set (counted where the settings say "all of the file") and train depth.
   Provenance provenance();
   /// Runs made with these options are counted in `blocks`.

@@ -104,7 +104,13 @@ const Dataset& Workbench::test_set() {
 }
 
 std::unique_ptr<Reasoner> Workbench::make_model(DType dtype, Device* device) const {
-  return make_reasoner({spec_.model, task_->spec(), seeds(), dtype, device});
+  return make_model(task_->spec(), dtype, device);
+}
+
+std::unique_ptr<Reasoner> Workbench::make_model(const TaskSpec& task,
+                                                DType dtype,
+                                                Device* device) const {
+  return make_reasoner({spec_.model, task, seeds(), dtype, device});
 }
 
 }  // namespace sv

@@ -96,6 +96,8 @@ class Workbench {
   const Dataset& test_set();
   /// A fresh model of the spec, untrained. `seeds` other than the spec's serve controls.
   std::unique_ptr<Reasoner> make_model(DType dtype = DType::f32, Device* device = nullptr) const;
+  /// The same model made for another task of the same symbols.
+  std::unique_ptr<Reasoner> make_model(const TaskSpec& task, DType dtype, Device* device) const;
   std::vector<uint64_t> seeds() const { return {spec_.seeds.begin(), spec_.seeds.end()}; }
   Depth train_depth() const { return Depth::parse(spec_.depth.train); }
 

@@ -1,10 +1,12 @@
 // Addition of two numbers, least significant digit first. Form columns: one token per column, 10 a
 // + b. Form digits: the digits of a, of b and blanks for the answer, with column and role as
-// coordinates.
+// coordinates. Form steps: a + b, then column by column "digit digit carry = digit carry", then the
+// sum.
 #include <algorithm>
 
 #include "data/task_of.h"
 #include "data/task_options.h"
+#include "data/written.h"
 
 namespace sv {
 namespace {
@@ -14,26 +16,16 @@ struct Sum {
 };
 
 class Addition final : public TaskOf<Sum> {
+  enum Form : int { kColumns, kDigits, kSteps };
+  enum Symbol : int { kPlus = kFirstSymbol + 10, kEquals };  // of form steps, behind the digits
+
  public:
   explicit Addition(const TaskOptions& o)
-      : by_digit_(choose_form(o.form, {"columns", "digits"}) == 1),
+      : form_(choose_form(o.form, {"columns", "digits", "steps"})),
         digits_(option(o.size, 12, 2, 256, "size")),
         hops_(option(o.hops, std::max(1, digits_ / 2), 1, digits_ - 1, "hops")) {
-    const int columns = digits_ + 1;
     spec_.name = "addition";
-    spec_.positions = by_digit_ ? 3 * columns : columns;
-    spec_.vocab = by_digit_ ? 11 : 100;
-    spec_.answers = 10;
-    spec_.coordinates = {{"column", columns, {}}};
-    if (by_digit_) {
-      spec_.coordinates.push_back({"role", 3, {}});
-    }
-    for (int t = 0; t < spec_.positions; ++t) {
-      spec_.coordinates[0].ids.push_back(t % columns);
-      if (by_digit_) {
-        spec_.coordinates[1].ids.push_back(t / columns);
-      }
-    }
+    form_ == kSteps ? describe_written(9 * digits_ + 5, 12, digits_, &spec_) : describe_columns();
     spec_.truths = {{"carry",
                      "carry into the column if only the step+1 columns below it counted",
                      2,
@@ -44,12 +36,20 @@ class Addition final : public TaskOf<Sum> {
     spec_.max_difficulty = digits_;
   }
   std::string token_text(int id) const override {
-    if (by_digit_) {
+    if (form_ == kSteps) {
+      return id == kPlus                 ? "+"
+             : id == kEquals             ? "="
+             : mark_text(id).has_value() ? *mark_text(id)
+                                         : std::to_string(id - kFirstSymbol);
+    }
+    if (form_ == kDigits) {
       return id == 10 ? "_" : std::to_string(id);
     }
     return std::to_string(id / 10) + "+" + std::to_string(id % 10);
   }
-  std::string answer_text(int id) const override { return std::to_string(id); }
+  std::string answer_text(int id) const override {
+    return form_ == kSteps ? token_text(id) : std::to_string(id);
+  }
   std::vector<std::string> notes() const override {
     return {"train and test: carries run through at most " + std::to_string(hops_) +
             " columns; ood: through more"};
@@ -79,21 +79,26 @@ class Addition final : public TaskOf<Sum> {
   }
 
   Example work_out(const Sum& x) const override {
-    Example e = blank_example(spec_);
+    Example e = form_ == kSteps ? write_steps(x) : blank_example(spec_);
     const int columns = digits_ + 1;
-    const int answer = by_digit_ ? 2 * columns : 0;  // first position that asks
+    // The first position that asks for a digit of the sum.
+    const int answer = form_ == kColumns  ? 0
+                       : form_ == kDigits ? 2 * columns
+                                          : place_of(e, kAnswerMark);
     int carry = 0, run = 0;
     for (int c = 0; c < columns; ++c) {
       const int a = digit(x.a, c), b = digit(x.b, c);
-      if (by_digit_) {
+      const size_t t = static_cast<size_t>(answer + c);
+      if (form_ == kDigits) {
         e.tokens[static_cast<size_t>(c)] = a;
         e.tokens[static_cast<size_t>(columns + c)] = b;
-        e.tokens[static_cast<size_t>(answer + c)] = 10;
-      } else {
-        e.tokens[static_cast<size_t>(c)] = 10 * a + b;
+        e.tokens[t] = 10;
+      } else if (form_ == kColumns) {
+        e.tokens[t] = 10 * a + b;
       }
-      const size_t t = static_cast<size_t>(answer + c);
-      e.targets[t] = (a + b + carry) % 10;
+      if (form_ != kSteps) {
+        e.targets[t] = (a + b + carry) % 10;
+      }
       e.position_difficulty[t] = run;
       truth_at(&e, spec_, 1, 0, answer + c) = a + b;
       for (int s = 0; s < digits_; ++s) {
@@ -107,6 +112,49 @@ class Addition final : public TaskOf<Sum> {
   }
 
  private:
+  void describe_columns() {
+    const int columns = digits_ + 1;
+    const bool by_digit = form_ == kDigits;
+    spec_.positions = by_digit ? 3 * columns : columns;
+    spec_.vocab = by_digit ? 11 : 100;
+    spec_.answers = 10;
+    spec_.coordinates = {{"column", columns, {}}};
+    if (by_digit) {
+      spec_.coordinates.push_back({"role", 3, {}});
+    }
+    for (int t = 0; t < spec_.positions; ++t) {
+      spec_.coordinates[0].ids.push_back(t % columns);
+      if (by_digit) {
+        spec_.coordinates[1].ids.push_back(t / columns);
+      }
+    }
+  }
+
+  Example write_steps(const Sum& x) const {
+    Written w;
+    const auto put_digits = [](std::vector<int32_t>& to, std::initializer_list<int> digits) {
+      for (const int d : digits) {
+        to.push_back(kFirstSymbol + d);
+      }
+    };
+    for (const int d : x.a) {
+      put_digits(w.question, {d});
+    }
+    w.question.push_back(kPlus);
+    int carry = 0;
+    for (int c = 0; c < digits_; ++c) {
+      const int a = digit(x.a, c), b = digit(x.b, c), sum = a + b + carry;
+      put_digits(w.question, {b});
+      put_digits(w.steps.emplace_back(), {a, b, carry});
+      w.steps.back().push_back(kEquals);
+      put_digits(w.steps.back(), {sum % 10, sum / 10});
+      put_digits(w.answer, {sum % 10});
+      carry = sum / 10;
+    }
+    put_digits(w.answer, {carry});
+    return write_out(spec_, w);
+  }
+
   int digit(const std::vector<int>& number, int column) const {
     return column < digits_ ? number[static_cast<size_t>(column)] : 0;
   }
@@ -147,8 +195,7 @@ class Addition final : public TaskOf<Sum> {
     }
   }
 
-  bool by_digit_;
-  int digits_, hops_;
+  int form_, digits_, hops_;
 };
 
 }  // namespace

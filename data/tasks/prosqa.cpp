@@ -1,27 +1,29 @@
 // ProsQA: which of two concepts a person is. Form graph: two tokens per statement (head, tail) with
 // statement and role as coordinates; graph_dense also asks after loop r at every tail whether the
-// person reaches it within r statements; words: the published sentences.
+// person reaches it within r statements; graph_steps: question, statements of a shortest way and
+// the answer, written out; words: the published sentences.
 #include "data/prosqa.h"
 
 #include <algorithm>
 
 #include "data/task_of.h"
 #include "data/task_options.h"
+#include "data/written.h"
 
 namespace sv {
 namespace {
 
-enum Form : int { kGraph, kGraphDense, kWords };
-enum Answer : int { kFirstOption, kSecondOption, kNotReached, kReached };
-
-// Token ids: 0 padding, 1..55 symbols, then (words only) these.
 constexpr std::array<std::string_view, 7> kFunctionWords{"Every", "is", "a", "or", "Is", ".", "?"};
-enum Word : int { kEvery = kProsqaSymbols + 1, kIs, kA, kOr, kAskIs, kStop, kAsk };
 
 class Prosqa final : public TaskOf<ProsqaItem> {
+  enum Form : int { kGraph, kGraphDense, kWords, kGraphSteps };
+  enum Answer : int { kFirstOption, kSecondOption, kNotReached, kReached };
+  // Token ids: 0 padding, 1..55 symbols, then (words only) these.
+  enum Word : int { kEvery = kProsqaSymbols + 1, kIs, kA, kOr, kAskIs, kStop, kAsk };
+
  public:
   explicit Prosqa(const TaskOptions& o)
-      : form_(choose_form(o.form, {"graph", "graph_dense", "words"})),
+      : form_(choose_form(o.form, {"graph", "graph_dense", "words", "graph_steps"})),
         hops_(option(o.hops, 6, 3, 12, "hops")),
         size_(form_ == kWords ? option(o.size, 320, 40, 1024, "size")
                               : option(o.size, 54, 8, 128, "size")) {
@@ -36,6 +38,9 @@ class Prosqa final : public TaskOf<ProsqaItem> {
   }
 
   std::string token_text(int id) const override {
+    if (form_ == kGraphSteps) {
+      return mark_text(id).value_or(std::string(prosqa_symbol(std::max(0, id - kFirstSymbol))));
+    }
     if (id == 0) {
       return "_";
     }
@@ -43,6 +48,9 @@ class Prosqa final : public TaskOf<ProsqaItem> {
                                             : kFunctionWords[static_cast<size_t>(id - kEvery)]);
   }
   std::string answer_text(int id) const override {
+    if (form_ == kGraphSteps) {
+      return token_text(id);
+    }
     constexpr std::array<const char*, 4> kText{"first", "second", "not reached", "reached"};
     return kText[static_cast<size_t>(id)];
   }
@@ -54,7 +62,8 @@ class Prosqa final : public TaskOf<ProsqaItem> {
     }
     if (too_long_ > 0) {
       notes.push_back(std::to_string(too_long_) + " items are longer than size " +
-                      std::to_string(size_) + " and are left out");
+                      std::to_string(size_) + (form_ == kGraphSteps ? " or hops + 2" : "") +
+                      " and are left out");
     }
     if (in_both_ > 0) {
       notes.push_back("ood_file: " + std::to_string(in_both_) +
@@ -73,7 +82,7 @@ class Prosqa final : public TaskOf<ProsqaItem> {
   std::string canonical(const ProsqaItem& item) const override { return prosqa_canonical(item); }
 
   Example work_out(const ProsqaItem& item) const override {
-    Example e = blank_example(spec_);
+    Example e = form_ == kGraphSteps ? write_steps(item) : blank_example(spec_);
     const std::vector<int> distance = prosqa_distances(item, item.person);
     const auto mark = [&](int symbol,
                           int t) {  // the facts about a symbol, at a position that holds it
@@ -87,7 +96,13 @@ class Prosqa final : public TaskOf<ProsqaItem> {
       }
     };
     e.difficulty = distance[static_cast<size_t>(item.options[static_cast<size_t>(item.answer)])];
-    form_ == kWords ? write_words(item, mark, &e) : write_graph(item, mark, &e);
+    if (form_ == kWords) {
+      write_words(item, mark, &e);
+    } else if (form_ == kGraphSteps) {
+      mark_graph(item, mark);
+    } else {
+      write_graph(item, mark, &e);
+    }
     return e;
   }
 
@@ -98,11 +113,6 @@ class Prosqa final : public TaskOf<ProsqaItem> {
 
   void describe() {
     spec_.name = "prosqa";
-    spec_.positions = form_ == kWords ? size_ : 3 + 2 * size_;
-    spec_.vocab =
-        1 + kProsqaSymbols + (form_ == kWords ? static_cast<int>(kFunctionWords.size()) : 0);
-    spec_.answers = form_ == kWords ? 2 : 4;
-    spec_.target_steps = form_ == kGraphDense ? hops_ + 2 : 1;
     spec_.truths = {{"reached",
                      "the asked person reaches the tail within step+1 statements",
                      2,
@@ -110,6 +120,16 @@ class Prosqa final : public TaskOf<ProsqaItem> {
                      ""}};
     spec_.difficulty = "statements from the person to the answer";
     spec_.max_difficulty = hops_ + 2;
+    if (form_ == kGraphSteps) {
+      const int most = hops_ + 2;
+      describe_written(3 + 2 * size_ + 2 * most + 1 + 3, kProsqaSymbols, most, &spec_);
+      return;
+    }
+    spec_.positions = form_ == kWords ? size_ : 3 + 2 * size_;
+    spec_.vocab =
+        1 + kProsqaSymbols + (form_ == kWords ? static_cast<int>(kFunctionWords.size()) : 0);
+    spec_.answers = form_ == kWords ? 2 : 4;
+    spec_.target_steps = form_ == kGraphDense ? hops_ + 2 : 1;
     if (form_ == kWords) {
       return;
     }
@@ -133,7 +153,10 @@ class Prosqa final : public TaskOf<ProsqaItem> {
   /// Without the items that are too long. Longer ways than hops raise the largest difficulty.
   std::vector<ProsqaItem> fitting(std::vector<ProsqaItem> items) {
     const size_t all = items.size();
-    std::erase_if(items, [&](const ProsqaItem& item) { return length_of(item) > size_; });
+    std::erase_if(items, [&](const ProsqaItem& item) {
+      return length_of(item) > size_ ||
+             (form_ == kGraphSteps && std::ssize(item.steps) > spec_.written_steps);
+    });
     too_long_ += static_cast<int64_t>(all - items.size());
     for (const ProsqaItem& item : items) {
       const size_t right = static_cast<size_t>(item.options[static_cast<size_t>(item.answer)]);
@@ -153,15 +176,44 @@ class Prosqa final : public TaskOf<ProsqaItem> {
     }
     for (int k = 0; k < 2; ++k) {
       e->tokens[static_cast<size_t>(1 + k)] = 1 + item.options[static_cast<size_t>(k)];
-      mark(item.options[static_cast<size_t>(k)], 1 + k);
     }
     int t = 3;
     for (const auto& [head, tail] : item.edges) {
       e->tokens[static_cast<size_t>(t)] = 1 + head;
       e->tokens[static_cast<size_t>(t + 1)] = 1 + tail;
-      mark(tail, t + 1);
       t += 2;
     }
+    mark_graph(item, mark);
+  }
+
+  /// Marks options and tails: the layout that all forms but words begin with.
+  template <class Mark>
+  static void mark_graph(const ProsqaItem& item, const Mark& mark) {
+    mark(item.options[0], 1);
+    mark(item.options[1], 2);
+    int t = 4;
+    for (const auto& edge : item.edges) {
+      mark(edge[1], t);
+      t += 2;
+    }
+  }
+
+  Example write_steps(const ProsqaItem& item) const {
+    Written w;
+    const auto put = [](std::vector<int32_t>& to, std::initializer_list<int> symbols) {
+      for (const int symbol : symbols) {
+        to.push_back(kFirstSymbol + symbol);
+      }
+    };
+    put(w.question, {item.person, item.options[0], item.options[1]});
+    for (const auto& [head, tail] : item.edges) {
+      put(w.question, {head, tail});
+    }
+    for (const auto& [head, tail] : item.steps) {
+      put(w.steps.emplace_back(), {head, tail});
+    }
+    put(w.answer, {item.options[static_cast<size_t>(item.answer)]});
+    return write_out(spec_, w);
   }
 
   template <class Mark>

@@ -45,6 +45,7 @@ void expect_comes_back(const std::string& task) {
     EXPECT_EQ(e.length, data[i].length);
     EXPECT_EQ(e.difficulty, data[i].difficulty);
     EXPECT_EQ(e.position_difficulty, data[i].position_difficulty);
+    EXPECT_EQ(e.roles, data[i].roles);
     EXPECT_EQ(e.truths, data[i].truths);
   }
 }

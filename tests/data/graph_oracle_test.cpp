@@ -171,6 +171,34 @@ TEST(PointerChaseOracle, AsksOneNodeWithTheHopToken) {
   });
 }
 
+TEST(PointerChaseOracle, WritesTheNodesPassed) {
+  const auto task = make_task("pointer_chase", testing::with_form("steps"));
+  for_examples(*task, 150, [&](const Example& e, Split) {
+    std::vector<std::string> words;
+    for (int t = 0; t < e.length; ++t) {
+      words.push_back(task->token_text(e.tokens[static_cast<size_t>(t)]));
+    }
+    Function f;
+    for (size_t i = 0; i < 16; ++i) {
+      f.push_back(std::stoi(words[i]));
+    }
+    const size_t start = static_cast<size_t>(std::stoi(words[16]));
+    const int hops = std::stoi(words[17].substr(1));
+    ASSERT_EQ(e.difficulty, hops);
+    ASSERT_EQ(words[18], "||");
+    const size_t answer = static_cast<size_t>(18 + hops);  // position of ####
+    for (int k = 1; k < hops; ++k) {
+      ASSERT_EQ(words[static_cast<size_t>(18 + k)], std::to_string(power(f, k)[start]));
+      ASSERT_EQ(truth(e, 0, k - 1, 18), power(f, k)[start]);
+      ASSERT_EQ(truth(e, 0, k - 1, answer), power(f, k)[start]);
+    }
+    ASSERT_EQ(truth(e, 0, hops - 1, 18), -1);
+    ASSERT_EQ(words[answer], "####");
+    ASSERT_EQ(words[answer + 1], std::to_string(power(f, hops)[start]));
+    ASSERT_EQ(words.size(), answer + 3);
+  });
+}
+
 TEST(ReachabilityOracle, AgreesWithTheClosureOfTheGraph) {
   const auto task = make_task("reachability");
   int yes = 0, asked = 0;
@@ -290,9 +318,50 @@ TEST_P(ProsqaOracle, AgreesWithTheClosureOfTheStatements) {
       }
       for (int s = 0; s < steps; ++s) {
         ASSERT_EQ(e.targets[static_cast<size_t>(s) * positions + t],
-                  !dense ? -1 : far(word) <= s + 1 ? 3 : 2);
+                  !dense               ? -1
+                  : far(word) <= s + 1 ? 3
+                                       : 2);
       }
     }
+  });
+}
+
+TEST(ProsqaSteps, WriteAShortestWay) {
+  const auto task = make_task("prosqa", testing::with_form("graph_steps"));
+  for_examples(*task, 60, [&](const Example& e, Split) {
+    std::vector<std::string> words;
+    for (int t = 0; t < e.length; ++t) {
+      words.push_back(task->token_text(e.tokens[static_cast<size_t>(t)]));
+    }
+    const auto at = [&](const char* word) {
+      return static_cast<size_t>(std::find(words.begin(), words.end(), word) - words.begin());
+    };
+    const size_t think = at("||"), answer = at("####");
+    std::map<std::string, int> index;
+    const auto id = [&](const std::string& w) {
+      return index.emplace(w, static_cast<int>(index.size())).first->second;
+    };
+    std::set<std::pair<std::string, std::string>> stated;
+    std::vector<std::pair<int, int>> edges;
+    for (size_t t = 3; t < think; t += 2) {
+      stated.emplace(words[t], words[t + 1]);
+      edges.emplace_back(id(words[t]), id(words[t + 1]));
+    }
+    std::string place = words[0];
+    for (size_t t = think + 1; t < answer; t += 2) {
+      ASSERT_EQ(words[t], place);
+      ASSERT_TRUE(stated.contains({words[t], words[t + 1]}));
+      place = words[t + 1];
+    }
+    const Distances d = all_distances(60, edges);
+    const auto far = [&](const std::string& w) {
+      return d[static_cast<size_t>(id(words[0]))][static_cast<size_t>(id(w))];
+    };
+    ASSERT_EQ(words[answer + 1], place);
+    ASSERT_EQ(2 * far(place), static_cast<int>(answer - think) - 1);
+    ASSERT_EQ(far(words[1]) < kFar, place == words[1]);
+    ASSERT_EQ(far(words[2]) < kFar, place == words[2]);
+    ASSERT_EQ(e.difficulty, far(place));
   });
 }
 

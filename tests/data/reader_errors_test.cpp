@@ -23,6 +23,9 @@ const std::string kItem =
     R"(felpus.", "Every felpus is a gorpus."], "idx_to_symbol": ["Bob", "Tom", "bompus", "felpus", "gorpus", )"
     R"("jompus"], "edges": [[0, 2], [2, 3], [3, 4], [1, 5]], "root": 0, "target": 4, "neg_target": 5}])";
 
+// 5x5
+const std::string kMaze = "S...#.##.#.....#.###..G..\tS...#o##.#oo...#o###.oG..";
+
 class Reader : public ::testing::Test {
  protected:
   /// The message of reading `text` as the train file of a task and taking its first examples.
@@ -30,6 +33,7 @@ class Reader : public ::testing::Test {
     std::ofstream(path_, std::ios::binary) << text;
     TaskOptions o;
     o.file = path_;
+    o.size = task == "maze" ? 5 : 0;
     try {
       const auto made = make_task(task, o);
       for (const Split split : {Split::train, Split::test}) {
@@ -62,6 +66,7 @@ TEST_F(Reader, AcceptsTheFormats) {
   EXPECT_EQ(message("sudoku", kPuzzle + " 7.2\n"), "");
   EXPECT_EQ(message("listops", kExpression + "\n7\t7\n"), "");
   EXPECT_EQ(message("prosqa", kItem), "");
+  EXPECT_EQ(message("maze", kMaze), "");
 }
 
 TEST_F(Reader, NamesFileAndLineOfABadSudokuLine) {
@@ -114,14 +119,35 @@ TEST_F(Reader, NamesFileAndItemOfABadProsqaItem) {
          replaced(kItem, "[\"Bob is a bompus.\", ", "["),
          ": item 0",
          "3 statements away (steps: 2)");
+  expect("prosqa",
+         replaced(kItem, "\"Every bompus is a felpus.\"", "\"Every bompus is a gorpus.\""),
+         ": item 0",
+         "the step from bompus to gorpus does not go on from bompus by a statement");
   expect("prosqa", replaced(kItem, "\"edges\"", "\"edgse\""), ": item 0", "edges");
   expect("prosqa", kItem.substr(0, 200), "", "");
+}
+
+TEST_F(Reader, NamesFileAndLineOfABadMaze) {
+  const std::string good = kMaze + "\n";
+  const auto changed = [&](size_t at, char ch) {
+    std::string text = kMaze;
+    text[at] = ch;
+    return good + text + "\n";
+  };
+  expect("maze", good + kMaze + "#\n", ":2", "25 cells, a tab and 25 cells expected (size = 5)");
+  expect("maze", good + kMaze.substr(1) + "\n", ":2", "got 24 and a line of 50");
+  expect("maze", changed(1, 'x'), ":2", "cell 2 is 'x'");
+  expect("maze", changed(1, 'S'), ":2", "cell 2 is 'S'");
+  expect("maze", changed(26 + 4, '.'), ":2", "cell 5 is '#', but '.' in the answer");
+  expect("maze", changed(26 + 1, 'o'), ":2", "marks 6 cells and leads to the goal in 6 moves");
+  expect("maze", changed(26 + 5, '.'), ":2", "in -1 moves (-1: not), the shortest path in 6");
+  expect("maze", replaced(replaced(kMaze, "S", "."), "S", ".") + "\n", ":1", "there is no S");
 }
 
 TEST_F(Reader, NamesAFileThatIsMissingOrEmpty) {
   TaskOptions o;
   o.file = folder_ / "nothing.txt";
-  for (const char* task : {"sudoku", "listops", "prosqa"}) {
+  for (const char* task : {"sudoku", "listops", "prosqa", "maze"}) {
     try {
       make_task(task, o);
       FAIL() << task;
@@ -153,7 +179,8 @@ TEST_F(Reader, SurvivesThousandsOfCorruptions) {
   const std::vector<std::pair<std::string, std::string>> originals{
       {"sudoku", kPuzzle + "\n" + kPuzzle + "\n"},
       {"listops", kExpression + "\n" + kExpression + "\n"},
-      {"prosqa", kItem}};
+      {"prosqa", kItem},
+      {"maze", kMaze + "\n" + kMaze + "\n"}};
   int refused = 0;
   for (const auto& [task, text] : originals) {
     for (uint64_t i = 0; i < 400; ++i) {
@@ -163,7 +190,7 @@ TEST_F(Reader, SurvivesThousandsOfCorruptions) {
       refused += got.empty() ? 0 : 1;
     }
   }
-  EXPECT_GT(refused, 600);  // most corruptions cannot be read as anything else
+  EXPECT_GT(refused, 900);  // most corruptions cannot be read as anything else
 }
 
 }  // namespace

@@ -51,6 +51,35 @@ TEST(PrefixParityOracle, CountsOnes) {
   });
 }
 
+TEST(ParityOracle, CountsPlusses) {
+  const auto task = make_task("parity");
+  std::vector<int> drawn(17, 0);
+  for_examples(*task, 300, [&](const Example& e, Split split) {
+    std::string text;
+    for (const int32_t token : e.tokens) {
+      text += task->token_text(token);
+    }
+    ASSERT_EQ(text.size(), 17u);
+    ASSERT_EQ(text.find('='), 16u);
+    const auto entries = 16 - std::count(text.begin(), text.end(), '0');
+    ASSERT_EQ(e.difficulty, entries);
+    ASSERT_TRUE(split == Split::ood ? entries > 8 : entries >= 1 && entries <= 8);
+    drawn[static_cast<size_t>(entries)] += split == Split::test ? 0 : 1;
+    for (size_t t = 0; t < 16; ++t) {
+      ASSERT_EQ(e.targets[t], -1);
+      const auto end = text.begin() + static_cast<int64_t>(t) + 1;
+      ASSERT_EQ(truth(e, 0, 0, t), std::count(text.begin(), end, '+') % 2);
+    }
+    ASSERT_EQ(e.targets[16], std::count(text.begin(), text.end(), '+') % 2);
+    const auto other = task->counterfactual(e, 1, 2);
+    ASSERT_EQ(other->difficulty, e.difficulty);
+    ASSERT_NE(other->targets[16], e.targets[16]);
+  });
+  for (size_t k = 1; k <= 16; ++k) {  // every number of entries is about as frequent: 37.5
+    EXPECT_NEAR(drawn[k], 37.5, 25) << k;
+  }
+}
+
 /// Follows every point through the elements from..to, applied in that order.
 std::string compose(const Task& task, const Example& e, size_t from, size_t to, size_t points) {
   std::string image;
@@ -228,6 +257,55 @@ TEST(AdditionOracle, AddsInMachineIntegers) {
       ASSERT_EQ(split == Split::ood, longest > 6);
     });
   }
+}
+
+/// The words of a written example behind ||, and what stands in the question.
+struct WrittenText {
+  std::string question, rest;
+};
+WrittenText written_text(const Task& task, const Example& e) {
+  std::string text;
+  for (int t = 0; t < e.length; ++t) {
+    text += task.token_text(e.tokens[static_cast<size_t>(t)]) + " ";
+  }
+  const size_t mark = text.find("|| ");
+  return {text.substr(0, mark), text.substr(mark + 3)};
+}
+
+TEST(AdditionOracle, WritesTheColumns) {
+  const auto task = make_task("addition", testing::with_form("steps"));
+  for_examples(*task, 50, [&](const Example& e, Split split) {
+    const WrittenText text = written_text(*task, e);
+    int64_t a = 0, b = 0;
+    for (size_t c = 0; c < 12; ++c) {
+      a += power_of_ten(c) * (text.question[2 * c] - '0');
+      b += power_of_ten(c) * (text.question[2 * c + 26] - '0');
+    }
+    ASSERT_EQ(text.question[24], '+');
+    std::ostringstream rest;
+    int longest = 0, run = 0;
+    for (size_t c = 0; c < 12; ++c) {
+      const int64_t ten = power_of_ten(c);
+      const int64_t in = (a % ten + b % ten) / ten, sum = a / ten % 10 + b / ten % 10 + in;
+      rest << a / ten % 10 << ' ' << b / ten % 10 << ' ' << in << " = " << sum % 10 << ' '
+           << sum / 10 << ' ';
+      run = sum / 10 == 0 ? 0 : sum - in == 9 ? run + 1 : 1;
+      longest = std::max(longest, run);
+    }
+    rest << "#### ";
+    for (size_t c = 0; c < 13; ++c) {
+      rest << (a + b) / power_of_ten(c) % 10 << ' ';
+    }
+    ASSERT_EQ(text.rest, rest.str() + "end ");
+    ASSERT_EQ(e.difficulty, longest);
+    ASSERT_EQ(split == Split::ood, longest > 6);
+    const size_t answer = text.question.size() / 2 + 1 + 72;  // position of ####
+    for (size_t c = 0; c < 13; ++c) {
+      const int64_t ten = power_of_ten(c);
+      ASSERT_EQ(truth(e, 0, 11, answer + c), (a % ten + b % ten) / ten);
+      ASSERT_EQ(truth(e, 1, 0, answer + c), a / ten % 10 + b / ten % 10);
+    }
+  });
 }
 
 /// Recursive descent over the words; returns the value and writes the value of each closing

@@ -11,6 +11,7 @@
 #include "data/split.h"
 #include "data/task_of.h"
 #include "data/task_variants.h"
+#include "data/written.h"
 
 namespace sv {
 namespace {
@@ -34,7 +35,7 @@ class EveryTask : public ::testing::TestWithParam<testing::Variant> {
 bool same(const Example& a, const Example& b) {
   return a.tokens == b.tokens && a.targets == b.targets && a.length == b.length &&
          a.difficulty == b.difficulty && a.position_difficulty == b.position_difficulty &&
-         a.truths == b.truths && a.canonical == b.canonical;
+         a.roles == b.roles && a.truths == b.truths && a.canonical == b.canonical;
 }
 
 TEST_P(EveryTask, GivesTheSameExampleForTheSameSplitSeedAndIndex) {
@@ -116,6 +117,50 @@ TEST_P(EveryTask, StaysWithinTheRangesOfItsSpec) {
   }
 }
 
+/// Question, steps in order, answer; from || on each position asks for the next symbol.
+void expect_written(const TaskSpec& spec, const Example& e) {
+  const size_t T = static_cast<size_t>(spec.positions), length = static_cast<size_t>(e.length);
+  ASSERT_EQ(e.roles.size(), T);
+  const auto think = static_cast<size_t>(place_of(e, kThinkMark));
+  const auto answer = static_cast<size_t>(place_of(e, kAnswerMark));
+  ASSERT_TRUE(think < answer && answer + 2 < length);
+  ASSERT_EQ(e.tokens[length - 1], kEndMark);
+  for (size_t t = 0; t < T; ++t) {
+    ASSERT_EQ(e.targets[t], t >= think && t + 1 < length ? e.tokens[t + 1] : -1) << t;
+    if (t <= think) {
+      ASSERT_EQ(e.roles[t], 0);
+    } else if (t < answer) {  // step 1 begins behind ||, and none is left out
+      const int one_on = e.roles[t - 1] + 1;
+      ASSERT_TRUE(e.roles[t] == one_on || (t > think + 1 && e.roles[t] == one_on - 1)) << t;
+      ASSERT_LE(e.roles[t], spec.written_steps);
+    } else {
+      ASSERT_EQ(e.roles[t], t < length ? spec.answer_role() : -1);
+    }
+  }
+}
+
+TEST_P(EveryTask, GivesEachPositionOfAWrittenSolutionItsRole) {
+  const auto t = task();
+  for (const Split split : kSplits) {
+    for (int i = 0; i < 50 && t->count(split) != 0; ++i) {
+      const Example e = t->example(split, 3, static_cast<uint64_t>(i));
+      if (t->spec().written_steps < 0) {
+        ASSERT_TRUE(e.roles.empty());
+        continue;
+      }
+      expect_written(t->spec(), e);
+      if (HasFatalFailure()) {
+        FAIL() << split_name(split) << " example " << i;
+      }
+      const auto from = e.tokens.begin() + place_of(e, kAnswerMark) + 1;
+      std::vector<int32_t> answer(from, e.tokens.begin() + e.length - 1);
+      EXPECT_TRUE(t->accepts(e, answer));
+      answer.push_back(answer[0]);
+      EXPECT_FALSE(t->accepts(e, answer));
+    }
+  }
+}
+
 TEST_P(EveryTask, NamesEverySymbolDifferently) {
   const auto t = task();
   std::set<std::string> tokens, answers;
@@ -149,7 +194,9 @@ TEST_P(EveryTask, HasOutOfDistributionInstancesThatAreLargerOrHarder) {
     EXPECT_THROW(t->example(Split::ood, 5, 0), Error);
     return;
   }
-  if (GetParam().label == "pointer_chase_hop_token" || GetParam().label == "sudoku_4x4_few_clues") {
+  const std::string& label = GetParam().label;
+  if (label == "pointer_chase_hop_token" || label == "pointer_chase_steps" ||
+      label == "sudoku_4x4_few_clues") {
     return;  // told apart by path length and by clues: graph_oracle_test and sudoku_test look at
              // those
   }

@@ -47,12 +47,15 @@ inline std::vector<Variant> variants() {
                {"sudoku_4x4_few_clues", "sudoku", four},
                {"sudoku_9x9", "sudoku", with_size(9)},
                {"pointer_chase_hop_token", "pointer_chase", with_form("hop_token")},
+               {"pointer_chase_steps", "pointer_chase", with_form("steps")},
                {"affine_chain_iterate", "affine_chain", with_form("iterate")},
                {"p_hop_every_loop", "p_hop", with_form("every_loop")},
                {"addition_digits", "addition", with_form("digits")},
+               {"addition_steps", "addition", with_form("steps")},
                {"group_word_S5", "group_word", with_group("S5")},
                {"group_word_Z7", "group_word", with_group("Z7")},
                {"prosqa_dense", "prosqa", with_form("graph_dense")},
+               {"prosqa_steps", "prosqa", with_form("graph_steps")},
                {"prosqa_words", "prosqa", with_form("words")}});
   return list;
 }

@@ -107,6 +107,18 @@ class ExitCodes(unittest.TestCase):
         spec.write_text(spec.read_text(encoding="utf-8").replace("heads = 2", "heads = 4"), encoding="utf-8")
         self.expect(2, ["spec.toml", "damaged"], ["eval", "a"])
 
+    def test_2_longer_problems_are_read_by_models_without_a_table_of_positions(self):
+        longer = ["data.size=40", "data.ood_size=40", "depth.test=1,4"]
+        for positions in ("none", "rope"):
+            self.expect(0, [], [*TRAIN, f"model.positions={positions}", "--out", positions])
+            self.expect(0, ["20 held-out examples of prefix_parity with 40 positions"], ["eval", positions, *longer])
+            self.expect(0, ["20 out-of-distribution examples of prefix_parity with 16 positions"],
+                        ["eval", positions, "data.ood_size=16", "data.split=ood"])
+        self.expect(0, [], [*TRAIN, "--out", "table"])
+        for more in ([], ["untrained=true"]):
+            self.expect(2, ["made for the 8 positions", "'embed.positions' is (2, 8, 16)", "40", "model.positions=none"],
+                        ["eval", "table", *longer, *more])
+
     def test_2_an_output_replaces_nothing_of_another_kind(self):
         self.expect(0, [], [*TRAIN, "--out", "a"])
         before = weights(self.folder / "a")
