@@ -1,41 +1,24 @@
 #include "kernels/autograd/ops.h"
 
 #include <algorithm>
-#include <initializer_list>
 #include <utility>
 
+#include "kernels/autograd/any_grad.h"
+#include "kernels/ops/arguments.h"
 #include "kernels/ops/attention_fused/attention_fused.h"
+#include "kernels/ops/broadcast/broadcast.h"
 #include "kernels/ops/concat/concat.h"
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/embed/embed.h"
 #include "kernels/ops/layernorm/layernorm.h"
-#include "kernels/ops/linear_xent/linear_xent.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
 #include "kernels/ops/rope/rope.h"
-#include "kernels/ops/sigmoid_xent/sigmoid_xent.h"
 #include "kernels/ops/silu_gate/silu_gate.h"
-#include "kernels/ops/softmax_xent/softmax_xent.h"
+#include "kernels/ops/softmax/softmax.h"
+#include "kernels/ops/sum/sum.h"
 
 namespace sv::ad {
-
-namespace {
-
-bool any_grad(std::initializer_list<Var> inputs) {
-  for (const Var& v : inputs) {
-    if (v.needs_grad()) {
-      return true;
-    }
-  }
-  return false;
-}
-
-/// (M, B, T) of logits (M, B, T, V).
-Shape row_shape(const Shape& s) {
-  return {s[0], s[1], s[2]};
-}
-
-}  // namespace
 
 Var matmul(Tape& tape, Var x, Var w, Var bias, const ops::Panels& panels) {
   Var y = tape.output(x.shape().with(-1, w.shape()[1]), x.value().dtype, any_grad({x, w, bias}));
@@ -205,6 +188,47 @@ Var scale(Tape& tape, Var a, double s) {
   return mix(tape, a, s, {}, 0);
 }
 
+Var affine(Tape& tape, Var x, double a, double b) {
+  Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
+  ops::affine(tape.ctx, x.value(), a, b, y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    const Tensor dx = make_tensor(t.arena(), dy.shape, dy.dtype);
+    ops::scale(t.ctx, dy, a, dx);
+    t.pass_grad(x, dx);
+  });
+  return y;
+}
+
+Var mul_rows(Tape& tape, Var x, Var s) {
+  Var y = tape.output(x.shape(), x.value().dtype, any_grad({x, s}));
+  ops::mul_rows(tape.ctx, x.value(), s.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::mul_rows_vjp(t.ctx, x.value(), s.value(), dy, t.grad_into(x), t.grad_into(s));
+  });
+  return y;
+}
+
+Var mul_columns(Tape& tape, Var x, Var g) {
+  Var y = tape.output(x.shape(), x.value().dtype, any_grad({x, g}));
+  ops::mul_columns(tape.ctx, x.value(), g.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    const Grad dx = t.grad_into(x);  // x and g may be one value: the first to be written overwrites
+    const Grad dg = t.grad_into(g);
+    ops::mul_columns_vjp(t.ctx, x.value(), g.value(), dy, dx, dg);
+  });
+  return y;
+}
+
+Var add_columns(Tape& tape, Var x, Var b) {
+  Var y = tape.output(x.shape(), x.value().dtype, any_grad({x, b}));
+  ops::add_columns(tape.ctx, x.value(), b.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::add_columns_vjp(t.ctx, dy, {}, t.grad_into(b));
+    t.pass_grad(x, dy);
+  });
+  return y;
+}
+
 Var mix(Tape& tape, Var a, double alpha, Var b, double beta) {
   Var y = tape.output(a.shape(), a.value().dtype, any_grad({a, b}));
   if (b) {
@@ -275,6 +299,15 @@ Var choose(Tape& tape, Var a, std::span<const int> models, Var b) {
   return y;
 }
 
+Var softmax(Tape& tape, Var x) {
+  Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
+  ops::softmax(tape.ctx, x.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::softmax_vjp(t.ctx, y.value(), dy, t.grad_into(x));
+  });
+  return y;
+}
+
 Var mean_positions(Tape& tape, Var x) {
   const Shape& s = x.shape();
   Var y = tape.output({s[0], s[1], s[3]}, x.value().dtype, x.needs_grad());
@@ -284,49 +317,18 @@ Var mean_positions(Tape& tape, Var x) {
   return y;
 }
 
-Var softmax_xent(Tape& tape, Var logits, const Tensor& targets, const Tensor& weight, Tensor* nll) {
-  const Shape rows = row_shape(logits.shape());
-  const DType dtype = logits.value().dtype;
-  Var loss = tape.output({rows[0]}, dtype, logits.needs_grad());
-  const Tensor nll_MBT = make_tensor(tape.arena(), rows, dtype);
-  const Tensor logz_MBT = make_tensor(tape.arena(), rows, dtype);
-  ops::softmax_xent(tape.ctx, logits.value(), targets, weight, loss.value(), nll_MBT, logz_MBT);
-  if (nll != nullptr) {
-    *nll = nll_MBT;
-  }
-  tape.record(loss, [=](Tape& t, const Tensor& dloss) {
-    ops::softmax_xent_vjp(
-        t.ctx, logits.value(), targets, weight, logz_MBT, dloss, t.grad_into(logits));
-  });
-  return loss;
+Var sum(Tape& tape, Var x) {
+  Var y = tape.output({x.shape()[0]}, x.value().dtype, x.needs_grad());
+  ops::sum(tape.ctx, x.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::sum_vjp(t.ctx, dy, t.grad_into(x)); });
+  return y;
 }
 
-Var linear_xent(
-    Tape& tape, Var x, Var w, Var bias, const Tensor& targets, const Tensor& weight, Tensor* nll) {
-  const Shape rows = row_shape(x.shape());
-  const DType dtype = x.value().dtype;
-  Var loss = tape.output({rows[0]}, dtype, any_grad({x, w, bias}));
-  const Tensor nll_MBT = make_tensor(tape.arena(), rows, dtype);
-  const Tensor logz_MBT = make_tensor(tape.arena(), rows, dtype);
-  const ops::LinearXentInputs in{x.value(), w.value(), bias.value(), targets, weight};
-  ops::linear_xent(tape.ctx, in, loss.value(), nll_MBT, logz_MBT);
-  if (nll != nullptr) {
-    *nll = nll_MBT;
-  }
-  tape.record(loss, [=](Tape& t, const Tensor& dloss) {
-    ops::linear_xent_vjp(
-        t.ctx, in, logz_MBT, dloss, t.grad_into(x), t.grad_into(w), t.grad_into(bias));
-  });
-  return loss;
-}
-
-Var sigmoid_xent(Tape& tape, Var logit, const Tensor& target, const Tensor& weight) {
-  Var loss = tape.output({logit.shape()[0]}, logit.value().dtype, logit.needs_grad());
-  ops::sigmoid_xent(tape.ctx, logit.value(), target, weight, loss.value());
-  tape.record(loss, [=](Tape& t, const Tensor& dloss) {
-    ops::sigmoid_xent_vjp(t.ctx, logit.value(), target, weight, dloss, t.grad_into(logit));
-  });
-  return loss;
+Var sum_last(Tape& tape, Var x) {
+  Var y = tape.output(ops::row_shape(x.value()), x.value().dtype, x.needs_grad());
+  ops::sum_last(tape.ctx, x.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) { ops::sum_last_vjp(t.ctx, dy, t.grad_into(x)); });
+  return y;
 }
 
 }  // namespace sv::ad

@@ -5,6 +5,7 @@
 #include "kernels/ops/activate/activate.h"
 #include "kernels/ops/attention/attention.h"
 #include "kernels/ops/matmul/matmul.h"
+#include "kernels/ops/nll/loss_kind.h"
 
 namespace sv::ad {
 
@@ -35,6 +36,14 @@ Var activate(Tape&, ops::Activation kind, Var x);
 Var add(Tape&, Var a, Var b);
 Var mul(Tape&, Var a, Var b);
 Var scale(Tape&, Var a, double s);
+/// a x + b.
+Var affine(Tape&, Var x, double a, double b);
+/// x s: one factor per row. x (M,...,D), s (M,...), the shape of x without its last axis.
+Var mul_rows(Tape&, Var x, Var s);
+/// x g: one factor per column. x (M,...,D), g (M,D).
+Var mul_columns(Tape&, Var x, Var g);
+/// x + b: one term per column. x (M,...,D), b (M,D).
+Var add_columns(Tape&, Var x, Var b);
 /// alpha a + beta b.
 Var mix(Tape&, Var a, double alpha, Var b, double beta);
 /// [a | b] along the last axis.
@@ -43,8 +52,17 @@ Var concat(Tape&, Var a, Var b);
 Var reshape(Tape&, Var x, const Shape& shape);
 /// a for the listed models, b for the other live ones; `models` must outlive the tape's records.
 Var choose(Tape&, Var a, std::span<const int> models, Var b);
+/// exp(x) / sum exp(x) over the last axis.
+Var softmax(Tape&, Var x);
 /// Mean over T of x (M,B,T,D); (M,B,D).
 Var mean_positions(Tape&, Var x);
+/// Sum of each model's elements. x (M,...); (M).
+Var sum(Tape&, Var x);
+/// Sum over the last axis. x (M,...,D); (M,...).
+Var sum_last(Tape&, Var x);
+/// Negative log-likelihood of each token, 0 and without gradient where its target is below 0.
+/// logits (M,B,T,V), targets i32 (1|M,B,T); (M,B,T).
+Var nll(Tape&, ops::LossKind kind, Var logits, const Tensor& targets);
 /// loss_m = sum of weight * nll. logits (M,B,T,V), targets i32 (1|M,B,T), weight (1|M,B,T); loss
 /// (M). `nll` (M,B,T), if not null, receives the loss of each token.
 Var softmax_xent(

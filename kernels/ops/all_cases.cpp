@@ -1,9 +1,11 @@
 #include "kernels/ops/all_cases.h"
 
 #include "kernels/ops/activate/cases.h"
+#include "kernels/ops/adam_atan2/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
+#include "kernels/ops/broadcast/cases.h"
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
@@ -12,25 +14,31 @@
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
+#include "kernels/ops/nll/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
 #include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
 #include "kernels/ops/sample/cases.h"
+#include "kernels/ops/sgd/cases.h"
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
+#include "kernels/ops/softmax/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
+#include "kernels/ops/sum/cases.h"
 
 namespace sv::cases {
 
 std::vector<OpCases> all_cases() {
   return {
       {"activate", activate_cases},
+      {"adam_atan2", adam_atan2_cases},
       {"adamw", adamw_cases},
       {"attention_fused", attention_fused_cases},
       {"attention_mix", attention_mix_cases},
       {"attention_pattern", attention_pattern_cases},
+      {"broadcast", broadcast_cases},
       {"compact", compact_cases},
       {"concat", concat_cases},
       {"elementwise", elementwise_cases},
@@ -39,15 +47,19 @@ std::vector<OpCases> all_cases() {
       {"layernorm", layernorm_cases},
       {"linear_xent", linear_xent_cases},
       {"matmul", matmul_cases},
+      {"nll", nll_cases},
       {"readout_stats", readout_stats_cases},
       {"reduce", reduce_cases},
       {"rmsnorm", rmsnorm_cases},
       {"rope", rope_cases},
       {"rows", rows_cases},
       {"sample", sample_cases},
+      {"sgd", sgd_cases},
       {"sigmoid_xent", sigmoid_xent_cases},
       {"silu_gate", silu_gate_cases},
+      {"softmax", softmax_cases},
       {"softmax_xent", softmax_xent_cases},
+      {"sum", sum_cases},
   };
 }
 

@@ -11,6 +11,16 @@ inline int64_t rows_per_model(const Tensor& x) {
   return columns == 0 ? 0 : x.numel() / columns;
 }
 
+/// Shape of one number per row of x (M, ..., D): that of x without its last axis.
+inline Shape row_shape(const Tensor& x) {
+  return {x.shape.to_vector().data(), x.shape.rank() - 1};
+}
+
+/// Refuses a device, for an op that the CPU alone computes.
+inline void expect_host(const Context& ctx, const char* op) {
+  SV_CHECK(ctx.device == nullptr, op, " has no kernels for a device yet; it runs on the CPU");
+}
+
 /// Checks the shape of a gradient that is wanted.
 inline void expect_grad(const Grad& grad, const Shape& expected, const char* name) {
   if (grad.wanted()) {
@@ -27,6 +37,33 @@ inline int64_t model_stride(const Tensor& t, int64_t models, const char* name) {
            ", axis 0 must be 1 or ",
            models);
   return t.dim(0) == 1 ? 0 : t.numel() / t.dim(0);
+}
+
+/// Checks class numbers i32 (1|M, B, T) in host memory, those of the live models: -1 = none, others
+/// in [0, classes).
+inline void expect_classes(const Context& ctx, const Tensor& t, int64_t classes, const char* name) {
+  const auto* list = t.as<int32_t>();
+  const int64_t T = t.dim(2), size = t.dim(1) * T;
+  for (int i = 0; i < (t.dim(0) == 1 ? 1 : ctx.model_count(t)); ++i) {
+    const int64_t m = t.dim(0) == 1 ? 0 : ctx.model(i);
+    for (int64_t n = 0; n < size; ++n) {
+      const int32_t c = list[m * size + n];
+      const bool known = c >= -1 && c < classes;
+      SV_CHECK(known,
+               name,
+               "[",
+               m,
+               ", ",
+               n / T,
+               ", ",
+               n % T,
+               "] = ",
+               c,
+               ", there are ",
+               classes,
+               " classes");
+    }
+  }
 }
 
 /// Typed pointer, null for an absent tensor.

@@ -5,9 +5,11 @@
 
 #include "core/nearest.h"
 #include "kernels/ops/activate/cases.h"
+#include "kernels/ops/adam_atan2/cases.h"
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
+#include "kernels/ops/broadcast/cases.h"
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
@@ -16,15 +18,19 @@
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
+#include "kernels/ops/nll/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
 #include "kernels/ops/rope/cases.h"
 #include "kernels/ops/rows/cases.h"
 #include "kernels/ops/sample/cases.h"
+#include "kernels/ops/sgd/cases.h"
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
+#include "kernels/ops/softmax/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
+#include "kernels/ops/sum/cases.h"
 
 namespace sv::cases {
 
@@ -89,6 +95,12 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return activate_case(n, ops::Activation::gelu, {d.M, d.B * d.T, d.hidden});
      }},
+    {"adam_atan2",
+     "one update of (M, out, d), with the average",
+     "M out d",
+     [](Name n, Dims d) {
+       return adam_atan2_case(n, {d.M, d.out, d.d}, 10, true);
+     }},
     {"adamw",
      "one update of (M, out, d), with the average",
      "M out d",
@@ -107,6 +119,10 @@ constexpr Entry kOps[] = {
      "softmax of scores of queries and keys (M, B, T, d), bidirectional",
      "M B T d heads",
      [](Name n, Dims d) { return pattern_case(n, attention_dims(d)); }},
+    {"broadcast",
+     "(M, B*T, d) times one number per row",
+     "M B T d",
+     [](Name n, Dims d) { return mul_rows_case(n, d.M, d.B * d.T, d.d); }},
     {"compact",
      "list of live rows, half of the rows of (M, B, T, d) out and back",
      "M B T d",
@@ -149,6 +165,12 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return matmul_case(n, {d.M, d.B * d.T, d.d, d.out, false});
      }},
+    {"nll",
+     "stablemax loss of each token of logits (M, B, T, vocab)",
+     "M B T vocab",
+     [](Name n, Dims d) {
+       return nll_case(n, ops::LossKind::stablemax, {d.M, d.B, d.T, d.vocab, 1, 2});
+     }},
     {"readout_stats",
      "argmax, entropy and kl of logits (M, B, T, vocab)",
      "M B T vocab",
@@ -183,6 +205,12 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return sample_case(n, {d.M, d.B, d.T, d.vocab}, 1, 0);
      }},
+    {"sgd",
+     "one update of (M, out, d), with the average",
+     "M out d",
+     [](Name n, Dims d) {
+       return sgd_case(n, {d.M, d.out, d.d});
+     }},
     {"sigmoid_xent",
      "loss of logits (M, B)",
      "M B",
@@ -191,11 +219,21 @@ constexpr Entry kOps[] = {
      "(M, B*T, 2 hidden) to (M, B*T, hidden)",
      "M B T hidden",
      [](Name n, Dims d) { return silu_gate_case(n, d.M, d.B * d.T, d.hidden); }},
+    {"softmax",
+     "over the last axis of (M, B*T, vocab)",
+     "M B T vocab",
+     [](Name n, Dims d) { return softmax_case(n, d.M, d.B * d.T, d.vocab, 2); }},
     {"softmax_xent",
      "loss of logits (M, B, T, vocab)",
      "M B T vocab",
      [](Name n, Dims d) {
        return softmax_xent_case(n, {d.M, d.B, d.T, d.vocab, 1, 1, 2});
+     }},
+    {"sum",
+     "of (M, B, T, d) over each model",
+     "M B T d",
+     [](Name n, Dims d) {
+       return sum_case(n, {d.M, d.B, d.T, d.d});
      }},
 };
 

@@ -5,6 +5,8 @@
 
 #include <functional>
 
+#include "kernels/math/atan.h"
+
 namespace sv::point {
 namespace {
 
@@ -151,6 +153,37 @@ TEST(Point, SoftplusNeitherOverflowsNorLosesItsTail) {
   }
   EXPECT_EQ(softplus(1e6f), 1e6f);
   EXPECT_EQ(softplus(-1e6f), 0.0f);
+}
+
+TEST(Point, TheAngleOfAPointIsClose) {
+  for (const double x : {1e-3, 0.4, 1.0, 7.0}) {
+    const auto single = [&](float y) { return angle(y, static_cast<float>(x)); };
+    const double rounded = static_cast<double>(static_cast<float>(x));
+    EXPECT_LE(worst_ulps(-9, 9, single, [&](double y) { return std::atan2(y, rounded); }), 3.0);
+    EXPECT_LE(worst_relative(
+                  -9,
+                  9,
+                  [&](double y) { return angle(y, x); },
+                  [&](long double y) { return std::atan2(y, static_cast<long double>(x)); }),
+              1e-15);
+  }
+}
+
+template <class T>
+void angle_edges() {
+  constexpr T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+  EXPECT_EQ(angle(T{0}, T{0}), T{0});
+  EXPECT_EQ(angle(T{0}, T{2}), T{0});
+  EXPECT_EQ(angle(T{3}, T{0}), std::atan2(T{3}, T{0}));
+  EXPECT_EQ(angle(T{-3}, T{0}), std::atan2(T{-3}, T{0}));
+  EXPECT_EQ(angle(T{5}, inf), T{0});
+  EXPECT_EQ(angle(inf, T{5}), std::atan2(inf, T{5}));
+  EXPECT_TRUE(std::isnan(angle(nan, T{1})) && std::isnan(angle(T{1}, nan)));
+}
+
+TEST(Point, TheAngleHasItsLimitsAndKeepsNan) {
+  angle_edges<float>();
+  angle_edges<double>();
 }
 
 TEST(Point, SineAndCosineAreRightUpToAMillion) {

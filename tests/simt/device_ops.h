@@ -1,4 +1,5 @@
-// The ops that have device kernels: one line each, for the executor's tests and for gpu_check.
+// Which ops have device kernels, one line each, for the executor's tests and for gpu_check; and
+// which have none.
 #pragma once
 #include <string>
 #include <vector>
@@ -36,6 +37,19 @@ inline const std::vector<DeviceOp>& device_ops() {
       {"sigmoid_xent"},
       {"silu_gate"},
       {"softmax_xent"},
+  };
+  return kOps;
+}
+
+/// Ops that the CPU alone computes: a device is refused.
+inline const std::vector<std::string>& host_ops() {
+  static const std::vector<std::string> kOps = {
+      "adam_atan2",
+      "broadcast",
+      "nll",
+      "sgd",
+      "softmax",
+      "sum",
   };
   return kOps;
 }

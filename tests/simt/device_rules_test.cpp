@@ -2,6 +2,7 @@
 // happens to memory.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "core/rng.h"
@@ -46,6 +47,31 @@ TEST(DeviceRules, DoubleIsRefused) {
     EXPECT_TRUE(holds(error_of([&] { run_on_device(device, host, {}); }), "takes f32, got f64"))
         << op.op;
     EXPECT_EQ(device.memory().count(), 0u) << op.op;
+  }
+}
+
+TEST(DeviceRules, EveryOpHasKernelsOrIsListedAsOneWithout) {
+  std::vector<std::string> listed = host_ops(), all;
+  for (const DeviceOp& op : device_ops()) {
+    listed.push_back(op.op);
+  }
+  for (const OpCases& op : all_cases()) {
+    all.push_back(op.op);
+  }
+  std::ranges::sort(listed);
+  EXPECT_EQ(listed, all);
+}
+
+TEST(DeviceRules, AnOpWithoutKernelsSaysSo) {
+  simt::SimtDevice device;
+  for (const std::string& op : host_ops()) {
+    for (const Case& c : device_cases(op)) {
+      CaseRun host(c, DType::f32);
+      EXPECT_TRUE(holds(error_of([&] { run_on_device(device, host, {}); }),
+                        "has no kernels for a device yet"))
+          << op << ": " << c.name;
+      EXPECT_EQ(device.memory().count(), 0u) << op;
+    }
   }
 }
 

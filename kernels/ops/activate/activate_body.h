@@ -18,9 +18,15 @@ SV_DEVICE float with_kind(Activation kind, F&& f) {
     case Activation::tanh:
       return f(Tanh{});
     case Activation::sigmoid:
+      return f(Sigmoid{});
+    case Activation::softplus:
+      return f(Softplus{});
+    case Activation::exp:
+      return f(Exp{});
+    case Activation::relu_squared:
       break;
   }
-  return f(Sigmoid{});
+  return f(ReluSquared{});
 }
 
 struct ActivateElements {

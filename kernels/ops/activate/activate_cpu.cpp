@@ -21,6 +21,12 @@ void with_activation(Activation kind, F&& f) {
       return f(Tanh{});
     case Activation::sigmoid:
       return f(Sigmoid{});
+    case Activation::softplus:
+      return f(Softplus{});
+    case Activation::exp:
+      return f(Exp{});
+    case Activation::relu_squared:
+      return f(ReluSquared{});
   }
   fail("no activation number ", static_cast<int>(kind));
 }

@@ -6,7 +6,7 @@
 
 namespace sv::ops {
 
-enum class Activation : uint8_t { relu, gelu, silu, tanh, sigmoid };
+enum class Activation : uint8_t { relu, gelu, silu, tanh, sigmoid, softplus, exp, relu_squared };
 
 struct Relu {
   template <class T>
@@ -58,6 +58,38 @@ struct Sigmoid {
   SV_HD static T derivative(T x) {
     const T y = point::sigmoid(x);
     return y * (T{1} - y);
+  }
+};
+struct Softplus {
+  template <class T>
+  SV_HD static T value(T x) {
+    return point::softplus(x);
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    return point::sigmoid(x);
+  }
+};
+struct Exp {
+  template <class T>
+  SV_HD static T value(T x) {
+    return point::exp_poly(x);
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    return point::exp_poly(x);
+  }
+};
+struct ReluSquared {
+  template <class T>
+  SV_HD static T value(T x) {
+    const T y = Relu::value(x);
+    return y * y;
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    const T y = Relu::value(x);
+    return y + y;
   }
 };
 

@@ -21,6 +21,12 @@ inline double activation_reference(ops::Activation kind, double x) {
       return std::tanh(x);
     case ops::Activation::sigmoid:
       return 1 / (1 + std::exp(-x));
+    case ops::Activation::softplus:
+      return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+    case ops::Activation::exp:
+      return std::exp(x);
+    case ops::Activation::relu_squared:
+      return x > 0 ? x * x : 0;
   }
   return NAN;
 }
@@ -57,6 +63,9 @@ inline std::vector<Case> activate_cases() {
           activate_case("silu", Activation::silu, {2, 3, 5, 7}),
           activate_case("tanh", Activation::tanh, {2, 9, 3}),
           activate_case("sigmoid", Activation::sigmoid, {3, 2, 8}),
+          activate_case("softplus", Activation::softplus, {2, 5, 9}),
+          activate_case("exp", Activation::exp, {3, 3, 7}),
+          activate_case("relu squared", Activation::relu_squared, {2, 4, 9}),
           activate_case("gelu large", Activation::gelu, {3, 150, 64})};
 }
 

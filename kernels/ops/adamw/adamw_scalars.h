@@ -58,14 +58,24 @@ struct AdamWElement {
   T param, m, v;
 };
 
+/// The element with its moments updated.
+template <class T>
+SV_HD inline AdamWElement<T> adamw_moments(const AdamWConstants<T>& c,
+                                           const AdamWRates<T>& r,
+                                           AdamWElement<T> x,
+                                           T grad) {
+  const T g = r.grad_scale * grad;
+  x.m = c.beta1 * x.m + c.rest1 * g;
+  x.v = c.beta2 * x.v + c.rest2 * (g * g);
+  return x;
+}
+
 template <class T>
 SV_HD inline AdamWElement<T> adamw_update(const AdamWConstants<T>& c,
                                           const AdamWRates<T>& r,
                                           AdamWElement<T> x,
                                           T grad) {
-  const T g = r.grad_scale * grad;
-  x.m = c.beta1 * x.m + c.rest1 * g;
-  x.v = c.beta2 * x.v + c.rest2 * (g * g);
+  x = adamw_moments(c, r, x, grad);
   x.param = r.keep * x.param - r.rate * (x.m / (std::sqrt(x.v) * c.root + c.eps));
   return x;
 }

@@ -75,6 +75,10 @@ inline std::vector<Case> elementwise_cases() {
   scale.run = [](const Context& ctx, const Tensors& in, const Tensors& out) {
     ops::scale(ctx, in[0], -0.25, out[0]);
   };
+  Case& affine = new_case("affine", [](double a, double) { return 0.5 - 1.25 * a; });
+  affine.run = [](const Context& ctx, const Tensors& in, const Tensors& out) {
+    ops::affine(ctx, in[0], -1.25, 0.5, out[0]);
+  };
   cases.push_back(add_case("add M5 N900 D48", 5, 900, 48));
   return cases;
 }

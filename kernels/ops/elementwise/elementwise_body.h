@@ -24,6 +24,16 @@ struct ScaleElements {
   using Numbers = float;
   SV_DEVICE static float value(float s, const float* x) { return s * x[0]; }
 };
+struct AffineElements {
+  static constexpr const char* kName = "affine";
+  static constexpr int kInputs = 1;
+  struct Numbers {
+    float factor, added;
+  };
+  SV_DEVICE static float value(const Numbers& n, const float* x) {
+    return n.factor * x[0] + n.added;
+  }
+};
 struct MixElements {
   static constexpr const char* kName = "mix";
   static constexpr int kInputs = 2;
@@ -46,6 +56,7 @@ void elementwise_kernels(Table& t) {
   t.template add<Pointwise<AddElements>>();
   t.template add<Pointwise<MulElements>>();
   t.template add<Pointwise<ScaleElements>>();
+  t.template add<Pointwise<AffineElements>>();
   t.template add<Pointwise<MixElements>>();
   t.template add<Pointwise<PutElements>>();
 }

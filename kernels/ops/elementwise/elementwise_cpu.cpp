@@ -67,6 +67,22 @@ void scale(const Context& ctx, const Tensor& a, double s, const Tensor& y) {
   });
 }
 
+void affine(const Context& ctx, const Tensor& a, double s, double t, const Tensor& y) {
+  expect_shape(y.shape, a.shape, "y");
+  if (ctx.device) {
+    device::affine(ctx, a, s, t, y);
+    return;
+  }
+  with_float(a.dtype, [&]<class T>() {
+    const T* pa = a.as<T>();
+    T* py = y.as<T>();
+    const T factor = static_cast<T>(s), added = static_cast<T>(t);
+    each_block(ctx, a, [=](int64_t at, int64_t n) {
+      cpu::write_row(py + at, n, false, [=](int64_t i) { return factor * pa[at + i] + added; });
+    });
+  });
+}
+
 void mix(const Context& ctx,
          const Tensor& a,
          double alpha,

@@ -17,6 +17,10 @@ void scale(const Context& ctx, const Tensor& a, double s, const Tensor& y) {
   pointwise<ScaleElements>(ctx, {a}, y, false, static_cast<float>(s));
 }
 
+void affine(const Context& ctx, const Tensor& a, double s, double t, const Tensor& y) {
+  pointwise<AffineElements>(ctx, {a}, y, false, {static_cast<float>(s), static_cast<float>(t)});
+}
+
 void mix(const Context& ctx,
          const Tensor& a,
          double alpha,

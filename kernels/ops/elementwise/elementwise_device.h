@@ -7,6 +7,7 @@ namespace sv::ops::device {
 void add(const Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y);
 void mul(const Context& ctx, const Tensor& a, const Tensor& b, const Tensor& y);
 void scale(const Context& ctx, const Tensor& a, double s, const Tensor& y);
+void affine(const Context& ctx, const Tensor& a, double s, double t, const Tensor& y);
 void mix(const Context& ctx,
          const Tensor& a,
          double alpha,

@@ -24,26 +24,6 @@ struct Dims {
   }
 };
 
-void check_targets(const Context& ctx, const Dims& d, const Tensor& targets) {
-  const auto* list = targets.as<int32_t>();
-  for (int i = 0; i < (d.target_stride ? ctx.model_count(targets) : 1); ++i) {
-    const int64_t m = d.target_stride ? ctx.model(i) : 0;
-    for (int64_t n = 0; n < d.N; ++n) {
-      const int32_t t = list[m * d.target_stride + n];
-      SV_CHECK(t >= -1 && t < d.V,
-               "targets[",
-               m,
-               ", row ",
-               n,
-               "] = ",
-               t,
-               ", there are ",
-               d.V,
-               " classes");
-    }
-  }
-}
-
 Dims check(const Context& ctx, const LinearXentInputs& in, const Tensor& logz) {
   SV_CHECK(in.x.shape.rank() == 4, "linear_xent needs x (M, B, T, D), got ", in.x.shape);
   const int64_t M = in.x.dim(0), B = in.x.dim(1), T = in.x.dim(2), D = in.x.dim(3);
@@ -59,7 +39,7 @@ Dims check(const Context& ctx, const LinearXentInputs& in, const Tensor& logz) {
   const Dims d{
       M, B * T, V, D, model_stride(in.targets, M, "targets"), model_stride(in.weight, M, "weight")};
   if (!ctx.device) {  // there they lie on the device, where kernels check them
-    check_targets(ctx, d, in.targets);
+    expect_classes(ctx, in.targets, V, "targets");
   }
   return d;
 }

@@ -10,40 +10,11 @@ namespace sv::ops {
 
 namespace {
 
-/// Sum of square(value(i)), i in [0, n), in double: 16 lanes, then halves. The pattern depends on n
-/// alone.
-template <class F>
-double block_squares(int64_t n, F&& value) {
-  constexpr int64_t kLanes = 16;
-  double lanes[kLanes] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-#pragma omp simd
-    for (int64_t l = 0; l < kLanes; ++l) {
-      const double v = value(i + l);
-      lanes[l] += v * v;
-    }
-  }
-  for (int64_t l = 0; i + l < n; ++l) {
-    const double v = value(i + l);
-    lanes[l] += v * v;
-  }
-  for (int64_t half = kLanes / 2; half >= 1; half /= 2) {
-    for (int64_t l = 0; l < half; ++l) {
-      lanes[l] += lanes[l + half];
-    }
-  }
-  return lanes[0];
-}
-
-/// The same over any length: blocks of cpu::kBlock, then the fixed tree.
-template <class F>
-double squares(int64_t n, const F& value) {
-  return cpu::tree_sum(0, (n + cpu::kBlock - 1) / cpu::kBlock, [&](int64_t block) {
-    const int64_t first = block * cpu::kBlock;
-    return block_squares(std::min(cpu::kBlock, n - first),
-                         [&](int64_t i) { return value(first + i); });
-  });
+/// Square of a number, in double.
+template <class T>
+double square(T x) {
+  const auto v = static_cast<double>(x);
+  return v * v;
 }
 
 }  // namespace
@@ -118,11 +89,10 @@ void change(const Context& ctx, const Tensor& h, const Tensor& h_prev, const Ten
         ctx, ctx.model_count(h), B, size, [=](int m, int64_t begin, int64_t end) {
           for (int64_t b = m * B + begin; b < m * B + end; ++b) {
             const T *x = now + b * size, *y = before + b * size;
-            const double moved = squares(size, [=](int64_t i) {
-              return static_cast<double>(x[i]) - static_cast<double>(y[i]);
+            const double moved = cpu::block_sum(size, [=](int64_t i) {
+              return square(static_cast<double>(x[i]) - static_cast<double>(y[i]));
             });
-            const double length =
-                squares(size, [=](int64_t i) { return static_cast<double>(x[i]); });
+            const double length = cpu::block_sum(size, [=](int64_t i) { return square(x[i]); });
             to[b] = moved == 0 ? T{0} : static_cast<T>(std::sqrt(moved) / std::sqrt(length));
           }
         });
@@ -145,8 +115,8 @@ void sum_squares(const Context& ctx, const Tensor& x, const Tensor& out) {
     cpu::for_each_item(ctx, live * blocks, live * size, [&, from](int64_t item) {
       const int64_t first = item % blocks * cpu::kBlock;
       const T* p = from + ctx.model(static_cast<int>(item / blocks)) * size + first;
-      sums[item] = block_squares(std::min(cpu::kBlock, size - first),
-                                 [p](int64_t i) { return static_cast<double>(p[i]); });
+      sums[item] = cpu::lane_sum(std::min(cpu::kBlock, size - first),
+                                 [p](int64_t i) { return square(p[i]); });
     });
   });
   for (int i = 0; i < live; ++i) {

@@ -43,26 +43,8 @@ Dims check(const Context& ctx,
                model_stride(targets, M, "targets"),
                model_stride(weight, M, "weight"),
                row::kBuffer / V};
-  if (ctx.device) {
-    return d;  // the targets lie on the device, where a kernel checks them
-  }
-  for (int i = 0; i < (d.target_stride ? d.live : 1); ++i) {
-    const int64_t m = d.target_stride ? ctx.model(i) : 0;
-    for (int64_t n = 0; n < d.N; ++n) {
-      const int32_t t = d.target(m, n);
-      SV_CHECK(t >= -1 && t < V,
-               "targets[",
-               m,
-               ", ",
-               n / T,
-               ", ",
-               n % T,
-               "] = ",
-               t,
-               ", there are ",
-               V,
-               " classes");
-    }
+  if (!ctx.device) {  // otherwise the targets lie there, where a kernel checks them
+    expect_classes(ctx, targets, V, "targets");
   }
   return d;
 }
