@@ -14,6 +14,12 @@
 
 namespace sv::parts {
 
+/// How matrices of `in` inputs start. Uniform +-1/sqrt(in).
+Init fan_in(int64_t in);
+/// Output matrices of a block start small so that the residual stream dominates: N(0,
+/// (0.5/sqrt(in))^2).
+Init small_output(int64_t in);
+
 /// y = x w^T + b. x (M,...,in), y (M,...,out).
 class Linear {
  public:
@@ -148,11 +154,7 @@ Var initial_state(Pass&, const std::string& kind, Var e);
 /// Standard normal numbers (M,B,inner...) as a constant, keyed by (model seed, stream, training
 /// step, update, id of the row, element): the same for a row in any batch, pack or thread. With
 /// `cut` > 0 the normal is truncated at +-cut (and not rescaled).
-Var noise(Pass&,
-          const Inputs&,
-          std::string_view stream,
-          const Shape& inner,
-          DType dtype,
-          double cut = 0);
+Var noise(
+    Pass&, const Inputs&, std::string_view stream, const Shape& inner, DType dtype, double cut = 0);
 
 }  // namespace sv::parts
