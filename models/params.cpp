@@ -38,8 +38,8 @@ void fill(const Tensor& value,
 
 }  // namespace
 
-Params::Params(std::vector<uint64_t> seeds, DType dtype, Device* device)
-    : seeds_(std::move(seeds)), dtype_(dtype), device_(device) {
+Params::Params(std::vector<uint64_t> seeds, DType dtype, Device* device, bool allocate)
+    : seeds_(std::move(seeds)), dtype_(dtype), device_(device), allocate_(allocate) {
   SV_CHECK(device == nullptr || dtype == DType::f32,
            device_name(device),
            " computes in f32, these parameters are ",
@@ -58,10 +58,17 @@ ParamId Params::add(const std::string& name, const Shape& inner, const Init& ini
   }
   std::vector<int64_t> dims = inner.to_vector();
   dims.insert(dims.begin(), models());
-  const Shape shape(dims);
-  Buffer value(shape, dtype_);
-  with_float(dtype_, [&]<class T>() { fill<T>(value, seeds_, name, init); });
-  params_.push_back({name, placed(std::move(value), device_), {shape, dtype_, device_}, decay, {}});
+  Param p;
+  p.name = name;
+  p.shape = Shape(dims);
+  p.decay = decay;
+  if (allocate_) {
+    Buffer value(p.shape, dtype_);
+    with_float(dtype_, [&]<class T>() { fill<T>(value, seeds_, name, init); });
+    p.value = placed(std::move(value), device_);
+    p.grad = Buffer(p.shape, dtype_, device_);
+  }
+  params_.push_back(std::move(p));
   return static_cast<ParamId>(params_.size()) - 1;
 }
 
@@ -79,7 +86,7 @@ ParamId Params::find(const std::string& name) const {
 int64_t Params::count() const {
   int64_t n = 0;
   for (const Param& p : params_) {
-    n += p.value.tensor().numel() / models();
+    n += p.fixed ? 0 : p.shape.numel() / models();
   }
   return n;
 }
@@ -91,7 +98,7 @@ void Params::zero_grad() {
 void Params::reserve_lanes(int count) {
   for (Param& p : params_) {
     while (static_cast<int>(p.lanes.size()) + 1 < count) {
-      p.lanes.emplace_back(p.grad.tensor().shape, dtype_, device_);
+      p.lanes.emplace_back(p.shape, dtype_, device_);
     }
   }
 }

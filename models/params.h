@@ -28,10 +28,12 @@ using ParamId = int;
 
 struct Param {
   std::string name;
-  Buffer value;               // (M, ...)
-  Buffer grad;                // (M, ...)
+  Shape shape;                // (M, ...)
+  Buffer value;               // of that shape, as are the gradients
+  Buffer grad;
   bool decay = false;         // weight decay applies (matrices; not gains, biases, embeddings)
-  std::vector<Buffer> lanes;  // further gradients (M, ...), see Params::reserve_lanes
+  bool fixed = false;         // saved with the model, never trained and not counted
+  std::vector<Buffer> lanes;  // further gradients, see Params::reserve_lanes
   const Buffer& lane(int i) const { return i == 0 ? grad : lanes[static_cast<size_t>(i - 1)]; }
 };
 
@@ -49,8 +51,12 @@ class Params {
  public:
   /// One seed per model of the pack; M = seeds.size(). `dtype` f64 serves oracles and gradient
   /// checks. Values and gradients live on the device (null: the CPU), which must outlive them; they
-  /// start with the same bits everywhere, drawn on the host.
-  explicit Params(std::vector<uint64_t> seeds, DType dtype = DType::f32, Device* device = nullptr);
+  /// start with the same bits everywhere, drawn on the host. `allocate` false: parameters have names
+  /// and shapes alone, for counting and for the layouts of files.
+  explicit Params(std::vector<uint64_t> seeds,
+                  DType dtype = DType::f32,
+                  Device* device = nullptr,
+                  bool allocate = true);
 
   /// Adds a parameter of per-model shape `inner` and fills it. A name that exists already throws.
   ParamId add(const std::string& name, const Shape& inner, const Init& init, bool decay = false);
@@ -69,7 +75,8 @@ class Params {
   auto end() const { return params_.end(); }
   /// Id of a name; an unknown one throws and names the nearest.
   ParamId find(const std::string& name) const;
-  /// Scalars of one model.
+  bool allocates() const { return allocate_; }
+  /// Scalars of one model that are trained.
   int64_t count() const;
   void zero_grad();
 
@@ -83,6 +90,7 @@ class Params {
   std::vector<uint64_t> seeds_;
   DType dtype_;
   Device* device_ = nullptr;
+  bool allocate_ = true;
   std::vector<Param> params_;
 };
 

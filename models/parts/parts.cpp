@@ -11,6 +11,9 @@ Init fan_in(int64_t in) {
 Init small_output(int64_t in) {
   return Init::normal(0.5 / std::sqrt(static_cast<double>(in)));
 }
+Init lecun(int64_t in) {
+  return Init::truncated_normal(1.0 / std::sqrt(static_cast<double>(in)), 2, true);
+}
 
 Linear::Linear(Params& params,
                const std::string& name,
@@ -27,11 +30,28 @@ Var Linear::operator()(Pass& pass, Var x) const {
   return ad::matmul(pass.tape, x, pass.param(weight_), bias, pass.panels(weight_));
 }
 
-Norm::Norm(Params& params, const std::string& name, const std::string& kind, int64_t width)
-    : gain_(params.add(name + ".gain", {width}, Init::ones())),
-      bias_(kind == "layernorm" ? params.add(name + ".bias", {width}, Init::zeros()) : -1) {}
+namespace {
+constexpr double kRmsEps = 1e-5;  // of the norm without gain
+}
+
+Norm::Norm(Params& params, const std::string& name, const std::string& kind, int64_t width) {
+  if (kind == "rms") {
+    if (params.allocates()) {
+      ones_ = Buffer({params.models(), width}, params.dtype());
+      with_float(params.dtype(), [&]<class T>() {
+        std::fill_n(ones_.tensor().as<T>(), ones_.tensor().numel(), T{1});
+      });
+    }
+    return;
+  }
+  gain_ = params.add(name + ".gain", {width}, Init::ones());
+  bias_ = kind == "layernorm" ? params.add(name + ".bias", {width}, Init::zeros()) : -1;
+}
 
 Var Norm::operator()(Pass& pass, Var x) const {
+  if (gain_ < 0) {
+    return ad::rmsnorm(pass.tape, x, {}, kRmsEps);
+  }
   if (bias_ < 0) {
     return ad::rmsnorm(pass.tape, x, pass.param(gain_));
   }
@@ -39,6 +59,9 @@ Var Norm::operator()(Pass& pass, Var x) const {
 }
 
 fused::NormWeights Norm::weights(const Pass& pass) const {
+  if (gain_ < 0) {
+    return {pass.members.of(ones_), {}, false, kRmsEps};
+  }
   const bool layer = bias_ >= 0;
   return {pass.value(gain_), pass.value(bias_), layer, layer ? ad::kLayerNormEps : ad::kRmsNormEps};
 }

@@ -63,7 +63,10 @@ struct TrainSettings {
       loss,
       "of one answer: cross-entropy of softmax, or of stablemax (HRM, TRM)",
       one_of({"softmax", "stablemax"}));
-    v("gradient", gradient, "full, last:K, one_step, or checkpoint:C (updates)");
+    v("gradient",
+      gradient,
+      "full, last:K (updates), one_step (the last update of every part), round (the last round of "
+      "nested updates), or checkpoint:C");
     v("halt_weight",
       halt_weight,
       "weight of the halting loss, for models with a halting head",
@@ -101,7 +104,8 @@ struct TrainSettings {
   void check(Problems& p) const;
 };
 
-/// "full" · "last:4" · "one_step" · "checkpoint:8"; throws with the forms on anything else.
+/// "full" · "last:4" · "one_step" · "round" · "checkpoint:8"; throws with the forms on anything
+/// else.
 Gradient parse_gradient(const std::string& text);
 
 struct DepthSettings {
@@ -110,7 +114,10 @@ struct DepthSettings {
 
   template <class V>
   void fields(V& v) {
-    v("train", train, "periods per training step: 4, 2..4 (uniform), 1,2,4 (one of) or poisson:8");
+    v("train",
+      train,
+      "periods per training step: 4, 2..4 (uniform), 1,2,4 (one of), poisson:8, or growing, "
+      "2@0,4@500 (4 from step 500 on)");
     v("test",
       test,
       "periods at which the model is read out; a list or 1..32",

@@ -13,7 +13,7 @@ namespace {
 class Feedforward : public Reasoner {
  public:
   Feedforward(const ModelArgs& a)
-      : Reasoner(a.seeds, a.dtype, a.device),
+      : Reasoner(a.seeds, a.dtype, a.device, a.allocate),
         init_(a.model.init),
         embed_(params_, a.task, a.model),
         inject_(params_, "inject", a.model.injection, a.model.width, a.model.without_injection),
@@ -83,7 +83,8 @@ ModelSettings shrink_to_parameters(const ModelArgs& args) {
   ModelArgs looped = args;
   looped.model.name = "looped";
   looped.seeds = {0};
-  looped.device = nullptr;  // only counted
+  looped.device = nullptr;
+  looped.allocate = false;  // only counted
   const int64_t budget = make_looped(looped)->params().count();
   ModelArgs narrow = looped;
   const int step = 2 * args.model.heads;  // keeps head widths even

@@ -11,7 +11,7 @@ namespace {
 class Looped : public Reasoner {
  public:
   Looped(const ModelArgs& a)
-      : Reasoner(a.seeds, a.dtype, a.device),
+      : Reasoner(a.seeds, a.dtype, a.device, a.allocate),
         init_(a.model.init),
         embed_(params_, a.task, a.model),
         inject_(params_, "inject", a.model.injection, a.model.width, a.model.without_injection),
