@@ -10,10 +10,15 @@
 #include "kernels/ops/concat/concat.h"
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/embed/embed.h"
+#include "kernels/ops/grouped_matmul/grouped_matmul.h"
 #include "kernels/ops/layernorm/layernorm.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
+<<<<<<< HEAD
 #include "kernels/ops/rope/rope.h"
+=======
+#include "kernels/ops/sigmoid_xent/sigmoid_xent.h"
+>>>>>>> origin/o2
 #include "kernels/ops/silu_gate/silu_gate.h"
 #include "kernels/ops/softmax/softmax.h"
 #include "kernels/ops/sum/sum.h"
@@ -26,6 +31,16 @@ Var matmul(Tape& tape, Var x, Var w, Var bias, const ops::Panels& panels) {
   tape.record(y, [=](Tape& t, const Tensor& dy) {
     ops::matmul_vjp(
         t.ctx, x.value(), w.value(), dy, t.grad_into(x), t.grad_into(w), t.grad_into(bias), panels);
+  });
+  return y;
+}
+
+Var grouped_matmul(Tape& tape, Var x, Var w, Var bias) {
+  Var y = tape.output(x.shape().with(-1, w.shape()[2]), x.value().dtype, any_grad({x, w, bias}));
+  ops::grouped_matmul(tape.ctx, x.value(), w.value(), bias.value(), y.value());
+  tape.record(y, [=](Tape& t, const Tensor& dy) {
+    ops::grouped_matmul_vjp(
+        t.ctx, x.value(), w.value(), dy, t.grad_into(x), t.grad_into(w), t.grad_into(bias));
   });
   return y;
 }
@@ -72,12 +87,13 @@ Var layernorm(Tape& tape, Var x, Var gain, Var bias, double eps) {
   return y;
 }
 
-Var rope(Tape& tape, Var x, int heads, double base) {
+Var rope(Tape& tape, Var x, int heads, double base, int offset, ops::RopeLayout layout) {
+  const ops::Rope rope{heads, base, offset, layout};
   Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
-  ops::rope(tape.ctx, x.value(), heads, base, false, y.value());
+  ops::rope(tape.ctx, x.value(), rope, false, y.value());
   tape.record(y, [=](Tape& t, const Tensor& dy) {
     const Tensor back = make_tensor(t.arena(), dy.shape, dy.dtype);
-    ops::rope(t.ctx, dy, heads, base, true, back);  // the transpose of a rotation is its inverse
+    ops::rope(t.ctx, dy, rope, true, back);  // the transpose of a rotation is its inverse
     t.pass_grad(x, back);
   });
   return y;

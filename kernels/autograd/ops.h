@@ -1,17 +1,24 @@
 // Differentiable ops: each calls the op of kernels/ops and records its VJP. This is all that model
 // code uses. Shapes are those of the op headers; an absent Var stands for an optional argument.
 #pragma once
+#include "kernels/autograd/layout_ops.h"
 #include "kernels/autograd/tape.h"
 #include "kernels/ops/activate/activate.h"
 #include "kernels/ops/attention/attention.h"
 #include "kernels/ops/matmul/matmul.h"
+<<<<<<< HEAD
 #include "kernels/ops/nll/loss_kind.h"
+=======
+#include "kernels/ops/rope/rope.h"
+>>>>>>> origin/o2
 
 namespace sv::ad {
 
 /// y = x w^T + bias. x (M,...,K), w (M,O,K), bias (M,O) or absent; y (M,...,O). `panels` of w, if
 /// it has been packed, stay valid until backward.
 Var matmul(Tape&, Var x, Var w, Var bias = {}, const ops::Panels& panels = {});
+/// A linear map for each group: x (M,...,G,I), w (M,G,O,I), bias (M,G,O) or absent; (M,...,G,O).
+Var grouped_matmul(Tape&, Var x, Var w, Var bias = {});
 /// Rows of a table. ids i32 (1|M, 1|B, T), table (M,V,D); y (M,B,T,D) with B = `batch`.
 Var embed(Tape&, const Tensor& ids, Var table, int64_t batch);
 inline constexpr double kRmsNormEps = 1e-6, kLayerNormEps = 1e-5;
@@ -19,8 +26,13 @@ inline constexpr double kRmsNormEps = 1e-6, kLayerNormEps = 1e-5;
 Var rmsnorm(Tape&, Var x, Var gain, double eps = kRmsNormEps);
 /// (x - mean) / sqrt(var + eps) * gain + bias.
 Var layernorm(Tape&, Var x, Var gain, Var bias, double eps = kLayerNormEps);
-/// Rotary positions on x (M,B,T,H*K).
-Var rope(Tape&, Var x, int heads, double base);
+/// Rotary positions on x (M,B,T,H*K); position t stands at place t + offset.
+Var rope(Tape&,
+         Var x,
+         int heads,
+         double base,
+         int offset = 0,
+         ops::RopeLayout layout = ops::RopeLayout::half_split);
 /// softmax(scale q k^T + mask): q (M,B,T,H*K), k (M,B,S,G*K); (M,B,H,T,S).
 Var attention_pattern(
     Tape&, Var q, Var k, const ops::AttentionMask&, int heads, int kv_heads, double scale);

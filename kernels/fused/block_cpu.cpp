@@ -74,7 +74,7 @@ class Block {
   void run() {
     const ArenaScope scope(*ctx_.arena);
     if (sizes_.rope) {  // here, before threads start: it may allocate
-      const auto& table = cpu::rope_table<T>(d_.T, d_.K / 2, sizes_.rope_base);
+      const auto& table = cpu::rope_table<T>(0, d_.T, d_.K / 2, sizes_.rope_base);
       cosine_ = table.cosine.data();
       sine_ = table.sine.data();
     }
@@ -237,7 +237,7 @@ class Block {
     for (int64_t begin = at, end = 0; begin < at + rows; begin = end) {
       const int64_t i = begin / d_.T, first = i * d_.T;
       end = std::min(at + rows, first + d_.T);
-      const cpu::Visible visible(mask_, d_.T, d_.T, c.m, c.b + i);
+      const cpu::Visible visible(mask_, d_.T, c.m, c.b + i);
       for (int64_t h = 0; h < d_.H; ++h) {
         const int64_t place = i * d_.G + h / (d_.H / d_.G), from = begin * d_.D + h * d_.K;
         const T *keys = s.keys + place * key_panels_, *values = s.values + place * value_panels_;

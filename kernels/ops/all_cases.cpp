@@ -5,16 +5,26 @@
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
+<<<<<<< HEAD
 #include "kernels/ops/broadcast/cases.h"
+=======
+#include "kernels/ops/columns/cases.h"
+>>>>>>> origin/o2
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
 #include "kernels/ops/embed/cases.h"
+#include "kernels/ops/gather_positions/cases.h"
+#include "kernels/ops/grouped_matmul/cases.h"
 #include "kernels/ops/halt/cases.h"
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
+<<<<<<< HEAD
 #include "kernels/ops/nll/cases.h"
+=======
+#include "kernels/ops/positions/cases.h"
+>>>>>>> origin/o2
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
@@ -26,7 +36,12 @@
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
+<<<<<<< HEAD
 #include "kernels/ops/sum/cases.h"
+=======
+#include "kernels/ops/transpose/cases.h"
+#include "kernels/ops/unfold/cases.h"
+>>>>>>> origin/o2
 
 namespace sv::cases {
 
@@ -38,16 +53,26 @@ std::vector<OpCases> all_cases() {
       {"attention_fused", attention_fused_cases},
       {"attention_mix", attention_mix_cases},
       {"attention_pattern", attention_pattern_cases},
+<<<<<<< HEAD
       {"broadcast", broadcast_cases},
+=======
+      {"columns", columns_cases},
+>>>>>>> origin/o2
       {"compact", compact_cases},
       {"concat", concat_cases},
       {"elementwise", elementwise_cases},
       {"embed", embed_cases},
+      {"gather_positions", gather_positions_cases},
+      {"grouped_matmul", grouped_matmul_cases},
       {"halt", halt_cases},
       {"layernorm", layernorm_cases},
       {"linear_xent", linear_xent_cases},
       {"matmul", matmul_cases},
+<<<<<<< HEAD
       {"nll", nll_cases},
+=======
+      {"positions", positions_cases},
+>>>>>>> origin/o2
       {"readout_stats", readout_stats_cases},
       {"reduce", reduce_cases},
       {"rmsnorm", rmsnorm_cases},
@@ -59,7 +84,12 @@ std::vector<OpCases> all_cases() {
       {"silu_gate", silu_gate_cases},
       {"softmax", softmax_cases},
       {"softmax_xent", softmax_xent_cases},
+<<<<<<< HEAD
       {"sum", sum_cases},
+=======
+      {"transpose", transpose_cases},
+      {"unfold", unfold_cases},
+>>>>>>> origin/o2
   };
 }
 

@@ -39,6 +39,7 @@ inline int64_t model_stride(const Tensor& t, int64_t models, const char* name) {
   return t.dim(0) == 1 ? 0 : t.numel() / t.dim(0);
 }
 
+<<<<<<< HEAD
 /// Checks class numbers i32 (1|M, B, T) in host memory, those of the live models: -1 = none, others
 /// in [0, classes).
 inline void expect_classes(const Context& ctx, const Tensor& t, int64_t classes, const char* name) {
@@ -64,6 +65,36 @@ inline void expect_classes(const Context& ctx, const Tensor& t, int64_t classes,
                " classes");
     }
   }
+=======
+/// Of an op whose kernels are the CPU's alone: throws where the call is on a device.
+inline void expect_no_device(const Context& ctx, const char* op) {
+  SV_CHECK(!ctx.device, op, " has no kernels for a device yet: it runs on the CPU");
+}
+
+/// Elements of one position of x (M, B, T, ...).
+inline int64_t position_elements(const Shape& x, const char* op) {
+  SV_CHECK(x.rank() >= 3, op, " needs (M, B, T, ...), got ", x);
+  int64_t elements = 1;
+  for (int i = 3; i < x.rank(); ++i) {
+    elements *= x[i];
+  }
+  return elements;
+}
+
+/// Throws unless [begin, begin + count) lies in [0, size).
+inline void expect_range(
+    int64_t begin, int64_t count, int64_t size, const char* op, const char* what) {
+  SV_CHECK(begin >= 0 && count >= 0 && begin + count <= size,
+           op,
+           ": [",
+           begin,
+           ", ",
+           begin + count,
+           ") is not within the ",
+           size,
+           " ",
+           what);
+>>>>>>> origin/o2
 }
 
 /// Typed pointer, null for an absent tensor.

@@ -26,6 +26,7 @@ void add_sample_kernels(KernelTable& t);
 void add_sigmoid_xent_kernels(KernelTable& t);
 void add_silu_gate_kernels(KernelTable& t);
 void add_softmax_xent_kernels(KernelTable& t);
+void add_unfold_kernels(KernelTable& t);
 
 KernelTable all_kernels() {
   KernelTable t;
@@ -52,6 +53,7 @@ KernelTable all_kernels() {
   add_sigmoid_xent_kernels(t);
   add_silu_gate_kernels(t);
   add_softmax_xent_kernels(t);
+  add_unfold_kernels(t);
   return t;
 }
 

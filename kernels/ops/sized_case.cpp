@@ -9,16 +9,26 @@
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
+<<<<<<< HEAD
 #include "kernels/ops/broadcast/cases.h"
+=======
+#include "kernels/ops/columns/cases.h"
+>>>>>>> origin/o2
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
 #include "kernels/ops/embed/cases.h"
+#include "kernels/ops/gather_positions/cases.h"
+#include "kernels/ops/grouped_matmul/cases.h"
 #include "kernels/ops/halt/cases.h"
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
+<<<<<<< HEAD
 #include "kernels/ops/nll/cases.h"
+=======
+#include "kernels/ops/positions/cases.h"
+>>>>>>> origin/o2
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
@@ -30,7 +40,12 @@
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
+<<<<<<< HEAD
 #include "kernels/ops/sum/cases.h"
+=======
+#include "kernels/ops/transpose/cases.h"
+#include "kernels/ops/unfold/cases.h"
+>>>>>>> origin/o2
 
 namespace sv::cases {
 
@@ -58,9 +73,12 @@ double largest_tensor(const SizedOp& op, Dims d) {
   const double width = size("d", d.d), out = size("out", d.out), vocab = size("vocab", d.vocab);
   const double positions = size("T", d.T);
   const double rows = static_cast<double>(d.M) * size("B", d.B) * positions;
-  const double row = std::max({2 * width, out, 2 * size("hidden", d.hidden), vocab});
+  const double most = op.op == "unfold" ? 3 : 2;  // columns of a result for one of d
+  const double weights = op.op == "grouped_matmul" ? positions : 1.0;
+  const double row = std::max({most * width, out, 2 * size("hidden", d.hidden), vocab});
   const double scores = rows * size("heads", d.heads) * positions;
-  return std::max({rows * row, scores, static_cast<double>(d.M) * width * std::max(out, vocab)});
+  return std::max(
+      {rows * row, scores, static_cast<double>(d.M) * weights * width * std::max(out, vocab)});
 }
 
 void check_dims(const SizedOp& op, Dims d) {
@@ -119,10 +137,17 @@ constexpr Entry kOps[] = {
      "softmax of scores of queries and keys (M, B, T, d), bidirectional",
      "M B T d heads",
      [](Name n, Dims d) { return pattern_case(n, attention_dims(d)); }},
+<<<<<<< HEAD
     {"broadcast",
      "(M, B*T, d) times one number per row",
      "M B T d",
      [](Name n, Dims d) { return mul_rows_case(n, d.M, d.B * d.T, d.d); }},
+=======
+    {"columns",
+     "the first half of the columns of (M, B*T, d)",
+     "M B T d",
+     [](Name n, Dims d) { return slice_columns_case(n, d.M, d.B * d.T, d.d, 0, (d.d + 1) / 2); }},
+>>>>>>> origin/o2
     {"compact",
      "list of live rows, half of the rows of (M, B, T, d) out and back",
      "M B T d",
@@ -142,6 +167,18 @@ constexpr Entry kOps[] = {
      "M B T d vocab",
      [](Name n, Dims d) {
        return embed_case(n, {1, d.B, d.T}, d.M, d.B, d.T, d.vocab, d.d);
+     }},
+    {"gather_positions",
+     "half of the positions of each row of (M, B, T, d)",
+     "M B T d",
+     [](Name n, Dims d) {
+       return gather_positions_case(n, {d.M, d.B, d.T, (d.T + 1) / 2, d.d, d.M});
+     }},
+    {"grouped_matmul",
+     "(M, B, T, d) times weights (M, T, out, d), one for each position",
+     "M B T d out",
+     [](Name n, Dims d) {
+       return grouped_matmul_case(n, {d.M, d.B, d.T, d.d, d.out, false});
      }},
     {"halt",
      "score of the mean over positions of (M, B, T, d) against a threshold",
@@ -165,11 +202,19 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return matmul_case(n, {d.M, d.B * d.T, d.d, d.out, false});
      }},
+<<<<<<< HEAD
     {"nll",
      "stablemax loss of each token of logits (M, B, T, vocab)",
      "M B T vocab",
      [](Name n, Dims d) {
        return nll_case(n, ops::LossKind::stablemax, {d.M, d.B, d.T, d.vocab, 1, 2});
+=======
+    {"positions",
+     "(M, B, T, d) moved by one position",
+     "M B T d",
+     [](Name n, Dims d) {
+       return shift_case(n, {d.M, d.B, d.T, d.d}, 1);
+>>>>>>> origin/o2
      }},
     {"readout_stats",
      "argmax, entropy and kl of logits (M, B, T, vocab)",
@@ -191,7 +236,7 @@ constexpr Entry kOps[] = {
      "rotates (M, B, T, d) by position",
      "M B T d heads",
      [](Name n, Dims d) {
-       return rope_case(n, {d.M, d.B, d.T, d.d}, static_cast<int>(d.heads), kRopeBase, false);
+       return rope_case(n, {d.M, d.B, d.T, d.d}, {static_cast<int>(d.heads), kRopeBase});
      }},
     {"rows",
      "gathers half of the rows of (M, B, T, d)",
@@ -229,11 +274,25 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return softmax_xent_case(n, {d.M, d.B, d.T, d.vocab, 1, 1, 2});
      }},
+<<<<<<< HEAD
     {"sum",
      "of (M, B, T, d) over each model",
      "M B T d",
      [](Name n, Dims d) {
        return sum_case(n, {d.M, d.B, d.T, d.d});
+=======
+    {"transpose",
+     "(M, B, T, d) to (M, B, d, T)",
+     "M B T d",
+     [](Name n, Dims d) {
+       return transpose_case(n, {d.M, d.B, d.T, d.d});
+     }},
+    {"unfold",
+     "(M, B, T, d) to patches of three positions (M, B, T, 3 d)",
+     "M B T d",
+     [](Name n, Dims d) {
+       return unfold_case(n, d.M, d.B, {1, static_cast<int>(d.T), 3}, d.d);
+>>>>>>> origin/o2
      }},
 };
 

@@ -22,6 +22,7 @@
 #include "kernels/ops/sigmoid_xent/sigmoid_xent_body.h"
 #include "kernels/ops/silu_gate/silu_gate_body.h"
 #include "kernels/ops/softmax_xent/softmax_xent_body.h"
+#include "kernels/ops/unfold/unfold_body.h"
 #include "kernels/simt/simt_device.h"
 #include "kernels/simt/thread_context.h"
 
@@ -51,6 +52,7 @@ void add_all_kernels(KernelTable& table) {
   ops::sigmoid_xent_kernels(table);
   ops::silu_gate_kernels(table);
   ops::softmax_xent_kernels(table);
+  ops::unfold_kernels(table);
 }
 
 }  // namespace sv::simt

@@ -71,7 +71,8 @@ class Run {
   ops::AttentionMask mask() {
     return {z_.kind,
             z_.padded ? counts("lengths") : Tensor{},
-            z_.kind == Kind::prefix ? counts("prefix") : Tensor{}};
+            z_.kind == Kind::prefix ? counts("prefix") : Tensor{},
+            z_.S - z_.T};
   }
 
   Arena arena_;

@@ -142,7 +142,7 @@ class BlockRun {
   }
   Tensor rope(const Tensor& x, int heads) {
     const Tensor y = like(x.shape);
-    ops::rope(ctx_, x, heads, 10000.0, false, y);
+    ops::rope(ctx_, x, {heads, 10000.0}, false, y);
     return c_.rope ? y : x;
   }
   Tensor add(const Tensor& a, const Tensor& b) {

@@ -119,7 +119,7 @@ TEST_F(OpCheck, ShapesAreNamedWithBothSides) {
 
 TEST_F(OpCheck, RopeRefusesAnOddHeadWidth) {
   const Tensor x = real({1, 1, 2, 6});
-  EXPECT_THROW(rope(ctx_, x, 2, 10000, false, x), Error);
+  EXPECT_THROW(rope(ctx_, x, {2, 10000}, false, x), Error);
 }
 
 TEST_F(OpCheck, ScatterRefusesARowNamedTwice) {

@@ -37,6 +37,7 @@ inline const std::vector<DeviceOp>& device_ops() {
       {"sigmoid_xent"},
       {"silu_gate"},
       {"softmax_xent"},
+      {"unfold"},
   };
   return kOps;
 }

@@ -17,17 +17,20 @@
 #include "kernels/ops/sigmoid_xent/cases.h"
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
+#include "kernels/ops/unfold/cases.h"
 
 namespace sv::cases {
 
 inline std::vector<Case> attention_shapes(const std::string& op) {
   if (op == "attention_pattern") {  // tiles on both sides; scores that wait in p; rows of 16 bytes
-    return {pattern_case("M2 B1 T70 S67 H2 G1 K6 prefix",
-                         {2, 1, 70, 67, 2, 1, 6},
-                         {.kind = MaskKind::prefix, .lengths = {66, 67}, .prefix = {40, 3}}),
+    return {pattern_case(
+                "M2 B1 T70 S67 H2 G1 K6 prefix",
+                {2, 1, 70, 67, 2, 1, 6},
+                {.kind = MaskKind::prefix, .lengths = {66, 67}, .prefix = {40, 3}, .offset = -3}),
             pattern_case("M1 B1 T3 S600 H1 K36", {1, 1, 3, 600, 1, 1, 36}),
-            pattern_case(
-                "M1 B2 T68 S72 H1 K8 causal", {1, 2, 68, 72, 1, 1, 8}, {.kind = MaskKind::causal}),
+            pattern_case("M1 B2 T68 S72 H1 K8 causal",
+                         {1, 2, 68, 72, 1, 1, 8},
+                         {.kind = MaskKind::causal, .offset = 4}),
             pattern_case("M1 B1 T64 S400 H1 K4", {1, 1, 64, 400, 1, 1, 4})};
   }
   if (op == "attention_fused") {  // more than one tile of keys; heads over 64 wide
@@ -47,7 +50,7 @@ inline std::vector<Case> attention_shapes(const std::string& op) {
             embed_case("M2 B1 T700 V600 D36 shared", {1, 1, 700}, 2, 1, 700, 600, 36)};
   }
   if (op == "rope") {
-    return {rope_case("M2 B9 T7 H2 K64", {2, 9, 7, 128}, 2, 10000, false)};
+    return {rope_case("M2 B9 T7 H2 K64", {2, 9, 7, 128}, {2, 10000})};
   }
   return {};
 }
@@ -109,6 +112,11 @@ inline std::vector<Case> device_shapes(const std::string& op) {
   }
   if (op == "sigmoid_xent") {
     return {sigmoid_xent_case("M2 B16500 two blocks of a loss", 2, 16500, 1, 1)};
+  }
+  if (op == "unfold") {  // rows of a whole block, with and without 16 bytes at once
+    return {unfold_case("M2 B1 3x3 D100 kernel 3", 2, 1, {3, 3, 3}, 100),
+            unfold_case("M2 B1 T3 D1030 kernel 3", 2, 1, {1, 3, 3}, 1030),
+            unfold_case("M1 B1 2x2 D1028 kernel 3", 1, 1, {2, 2, 3}, 1028)};
   }
   if (op == "readout_stats") {
     return {readout_case("M2 B2 T5 V1", {2, 2, 5, 1}, 1),

@@ -9,14 +9,15 @@
 // Shapes: q, o (M, B, T, H*K); k, v (M, B, S, G*K); p (M, B, H, T, S). Head h reads keys of g = h /
 // (H / G), so G = kv_heads divides H = heads. A gradient has the shape of its tensor. Masks: the
 // keys a query sees are always the first n of the S, and p is 0 behind them. Query t stands at
-// position t + S - T. A row that sees nothing is all zeros, and so are its gradients.
-// Accumulation: in the dtype of q; products are chains over k, s or t ascending, in dk and dv head
-// after head (see ops/matmul); the softmax sum runs over 64-byte lanes, then a fixed tree, of the n
-// visible keys alone. exp is point::exp_poly. Determinism: a sequence (m, b) is computed by one
-// thread and depends on nothing outside it; padding behind `lengths` does not change the bits of
-// what stands before it. Cost per sequence: 2 H T S K flops for each of p, o, dq, dk, dp, dv; p is
-// written once. Reference: Vaswani et al., arXiv:1706.03762; grouped heads: Ainslie et al.,
-// arXiv:2305.13245.
+// position t + mask.offset among the keys: S - T where the queries are the last of the keys, the
+// number of keys before them in a cache that is longer. A row that sees nothing is all zeros, and
+// so are its gradients. Accumulation: in the dtype of q; products are chains over k, s or t
+// ascending, in dk and dv head after head (see ops/matmul); the softmax sum runs over 64-byte
+// lanes, then a fixed tree, of the n visible keys alone. exp is point::exp_poly. Determinism: a
+// sequence (m, b) is computed by one thread and depends on nothing outside it; padding behind
+// `lengths` does not change the bits of what stands before it. Cost per sequence: 2 H T S K flops
+// for each of p, o, dq, dk, dp, dv; p is written once. Reference: Vaswani et al., arXiv:1706.03762;
+// grouped heads: Ainslie et al., arXiv:2305.13245.
 #pragma once
 #include "kernels/memory/context.h"
 
@@ -25,12 +26,13 @@ namespace sv::ops {
 struct AttentionMask {
   enum class Kind : uint8_t {
     bidirectional,
-    causal,  // no key behind the query's own position
+    causal,  // no key behind the query's own position: s <= t + offset
     prefix   // positions before `prefix` see each other, later ones are causal
   };
   Kind kind = Kind::bidirectional;
-  Tensor lengths;  // i32 (1|M, B), keys in use, in [0, S]; empty: all
-  Tensor prefix;   // i32 (1|M, B), only with kind prefix
+  Tensor lengths;      // i32 (1|M, B), keys in use, in [0, S]; empty: all
+  Tensor prefix;       // i32 (1|M, B), only with kind prefix
+  int64_t offset = 0;  // position of query 0 among the keys; bidirectional has no use for it
 };
 
 /// Throws unless the mask's tensors fit M models of B sequences with S keys. Values in a device's

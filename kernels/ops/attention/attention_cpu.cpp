@@ -111,7 +111,7 @@ void attention_pattern(const Context& ctx,
     T* out = p.as<T>();
     each_group<
         T>(ctx, d, gemm.packed_size(d.K, d.S), [&](int64_t m, int64_t b, Heads group, T* packed) {
-      const Visible visible(mask, d.T, d.S, m, b);
+      const Visible visible(mask, d.S, m, b);
       const int64_t mb = m * d.B + b, length = visible.length();
       for (int64_t h = group.begin; h < group.end; ++h) {
         if (d.leads(h)) {
@@ -155,7 +155,7 @@ void attention_pattern_vjp(const Context& ctx,
     each_group<T>(
         ctx, d, packed_size + d.T * d.S, [&](int64_t m, int64_t b, Heads group, T* packed) {
           T* ds = packed + packed_size;
-          const Visible visible(mask, d.T, d.S, m, b);
+          const Visible visible(mask, d.S, m, b);
           const int64_t mb = m * d.B + b, length = visible.length();
           for (int64_t h = group.begin; h < group.end; ++h) {
             const int64_t at = d.p_at(mb, h), q_at = d.q_at(mb, h), k_at = d.k_at(mb, d.group(h));

@@ -27,12 +27,15 @@ inline AttentionShape attention_shape(
 
 inline DeviceMask device_mask(const AttentionMask& mask) {
   const auto data = [](const Tensor& t) { return t ? t.as<int32_t>() : nullptr; };
+  constexpr int64_t kMost = std::numeric_limits<int>::max() / 2;  // t + offset fits an int
+  SV_CHECK(mask.offset >= -kMost && mask.offset <= kMost, "attention: offset is ", mask.offset);
   const auto stride = [](const Tensor& t) { return t && t.dim(0) > 1 ? t.dim(1) : 0; };
   return {data(mask.lengths),
           data(mask.prefix),
           stride(mask.lengths),
           stride(mask.prefix),
-          mask.kind == AttentionMask::Kind::bidirectional};
+          mask.kind == AttentionMask::Kind::bidirectional,
+          static_cast<int>(mask.offset)};
 }
 
 /// Threads for the patches of (rows, columns).

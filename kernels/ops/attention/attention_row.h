@@ -11,20 +11,20 @@
 
 namespace sv::cpu {
 
-/// The mask of one sequence (m, b) of T queries and S keys: query t sees keys [0, count(t)).
+/// The mask of one sequence (m, b) with S keys: query t sees keys [0, count(t)).
 class Visible {
  public:
-  Visible(const ops::AttentionMask& mask, int64_t T, int64_t S, int64_t m, int64_t b)
+  Visible(const ops::AttentionMask& mask, int64_t S, int64_t m, int64_t b)
       : bidirectional_(mask.kind == ops::AttentionMask::Kind::bidirectional),
         length_(entry(mask.lengths, m, b, S)),
         prefix_(entry(mask.prefix, m, b, 0)),
-        shift_(S - T) {}
+        offset_(mask.offset) {}
   int64_t length() const { return length_; }
   int64_t count(int64_t t) const {
     if (bidirectional_) {
       return length_;
     }
-    const int64_t at = t + shift_;
+    const int64_t at = t + offset_;
     return std::clamp<int64_t>(at < prefix_ ? prefix_ : at + 1, 0, length_);
   }
 
@@ -33,7 +33,7 @@ class Visible {
     return t ? t.as<int32_t>()[(t.dim(0) == 1 ? 0 : m) * t.dim(1) + b] : otherwise;
   }
   bool bidirectional_;
-  int64_t length_, prefix_, shift_;
+  int64_t length_, prefix_, offset_;
 };
 
 /// x = scale * x minus the largest of it over the first n of S entries, -inf behind: what exp is

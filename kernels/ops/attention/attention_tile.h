@@ -50,12 +50,13 @@ struct DeviceMask {
   const int* prefix;                    // (1|M, B) or null
   int64_t lengths_model, prefix_model;  // elements between models, 0 = shared
   bool bidirectional;
+  int offset;  // position of query 0 among the keys
 };
 
 /// The mask of one sequence: query t sees keys [0, count(t)), which does not fall with t.
 struct DeviceVisible {
   SV_DEVICE DeviceVisible(const DeviceMask& mask, const AttentionShape& d, int64_t m, int64_t b)
-      : bidirectional(mask.bidirectional), length(d.S), prefix(0), shift(d.S - d.T) {
+      : bidirectional(mask.bidirectional), length(d.S), prefix(0), offset(mask.offset) {
     if (mask.lengths) {
       length = inside(mask.lengths[m * mask.lengths_model + b], d.S);
     }
@@ -64,12 +65,12 @@ struct DeviceVisible {
     }
   }
   SV_DEVICE int count(int t) const {
-    const int at = t + shift;
+    const int at = t + offset;
     return bidirectional ? length : inside(at < prefix ? prefix : at + 1, length);
   }
   SV_DEVICE static int inside(int n, int most) { return n < 0 ? 0 : n < most ? n : most; }
   bool bidirectional;
-  int length, prefix, shift;
+  int length, prefix, offset;
 };
 
 /// `depth` rows of `groups` x 4 floats in shared memory.

@@ -21,16 +21,16 @@ struct AttentionMasks {
   MaskKind kind = MaskKind::bidirectional;
   Array lengths = {};
   Array prefix = {};
+  int64_t offset = 0;
 };
 
 /// Whether key s counts for query t of sequence mb (= m * B + b), from the definition of each mask.
-inline bool attention_sees(
-    const AttentionDims& d, const AttentionMasks& masks, int64_t mb, int64_t t, int64_t s) {
+inline bool attention_sees(const AttentionMasks& masks, int64_t mb, int64_t t, int64_t s) {
   const auto entry = [&](const Array& a) { return a[static_cast<size_t>(mb) % a.size()]; };
   if (!masks.lengths.empty() && static_cast<double>(s) >= entry(masks.lengths)) {
     return false;
   }
-  const int64_t at = t + d.S - d.T;
+  const int64_t at = t + masks.offset;
   switch (masks.kind) {
     case MaskKind::bidirectional:
       return true;
@@ -64,7 +64,7 @@ inline void attention_row(const AttentionDims& d,
   double most = -INFINITY, sum = 0;
   for (int64_t s = 0; s < d.S; ++s) {
     const double* k = in[1].data() + (mb * d.S + s) * d.G * d.K + g * d.K;
-    p[s] = attention_sees(d, masks, mb, t, s) ? scale * dot_heads(q, k, d.K) : -INFINITY;
+    p[s] = attention_sees(masks, mb, t, s) ? scale * dot_heads(q, k, d.K) : -INFINITY;
     most = std::max(most, p[s]);
   }
   for (int64_t s = 0; s < d.S; ++s) {
@@ -99,9 +99,11 @@ inline Case pattern_case(const std::string& name, AttentionDims d, AttentionMask
   }
   c.outputs = {{.name = "p", .shape = {d.M, d.B, d.H, d.T, d.S}, .rows = true}};
   const bool padded = !masks.lengths.empty();
-  const auto mask_of = [kind = masks.kind, padded](const Tensors& in) {
-    return ops::AttentionMask{
-        kind, padded ? in[2] : Tensor{}, kind == MaskKind::prefix ? in[padded ? 3 : 2] : Tensor{}};
+  const auto mask_of = [kind = masks.kind, offset = masks.offset, padded](const Tensors& in) {
+    return ops::AttentionMask{kind,
+                              padded ? in[2] : Tensor{},
+                              kind == MaskKind::prefix ? in[padded ? 3 : 2] : Tensor{},
+                              offset};
   };
   const int heads = static_cast<int>(d.H), kv_heads = static_cast<int>(d.G);
   c.run = [=](const Context& ctx, const Tensors& in, const Tensors& out) {
@@ -172,7 +174,13 @@ inline std::vector<Case> attention_pattern_cases() {
       pattern_case("M2 B3 T6 S6 H2 K4 causal", {2, 3, 6, 6, 2, 2, 4}, {.kind = MaskKind::causal}),
       pattern_case("M2 B2 T3 S7 H2 K4 causal with earlier keys",
                    {2, 2, 3, 7, 2, 2, 4},
-                   {.kind = MaskKind::causal}),
+                   {.kind = MaskKind::causal, .offset = 4}),
+      pattern_case("M2 B2 T2 S9 H2 K4 causal in a cache that is longer",
+                   {2, 2, 2, 9, 2, 2, 4},
+                   {.kind = MaskKind::causal, .lengths = {5, 9, 4, 6}, .offset = 3}),
+      pattern_case("M2 B2 T3 S6 H2 K4 prefix and earlier keys",
+                   {2, 2, 3, 6, 2, 2, 4},
+                   {.kind = MaskKind::prefix, .prefix = {4, 2, 6, 0}, .offset = 2}),
       pattern_case("M2 B3 T6 S6 H4 G2 K5 prefix shared by the models",
                    {2, 3, 6, 6, 4, 2, 5},
                    {.kind = MaskKind::prefix, .prefix = {0, 3, 6}}),

@@ -64,7 +64,7 @@ void forward(
       keys_size + values_size + d.T * d.S,
       [&](int64_t m, int64_t b, HeadRange group, T* packed_k) {
         T *packed_v = packed_k + keys_size, *p = packed_v + values_size;
-        const Visible visible(in.mask, d.T, d.S, m, b);
+        const Visible visible(in.mask, d.S, m, b);
         const int64_t mb = m * d.B + b, length = visible.length();
         for (int64_t h = group.begin; h < group.end; ++h) {
           const int64_t q_at = d.q_at(mb, h), k_at = d.k_at(mb, d.group(h));
@@ -98,7 +98,7 @@ void backward(const Context& ctx,
   cpu::each_group<T>(ctx, d, size, [&](int64_t m, int64_t b, HeadRange group, T* packed_k) {
     T *packed_v = packed_k + keys_size, *packed = packed_v + keys_size;
     T *p = packed + rows_size, *ds = p + d.T * d.S;
-    const Visible visible(in.mask, d.T, d.S, m, b);
+    const Visible visible(in.mask, d.S, m, b);
     const int64_t mb = m * d.B + b, length = visible.length();
     for (int64_t h = group.begin; h < group.end; ++h) {
       const int64_t q_at = d.q_at(mb, h), k_at = d.k_at(mb, d.group(h));

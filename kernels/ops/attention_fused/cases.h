@@ -19,7 +19,7 @@ inline void fused_row(const AttentionDims& d,
   const double* q = in[0].data() + (mb * d.T + t) * d.H * d.K + h * d.K;
   Array scores;
   for (int64_t s = 0; s < d.S; ++s) {
-    if (attention_sees(d, masks, mb, t, s)) {
+    if (attention_sees(masks, mb, t, s)) {
       const double* k = in[1].data() + (mb * d.S + s) * d.G * d.K + g * d.K;
       scores.push_back(scale * dot_heads(q, k, d.K));
       most = std::max(most, scores.back());
@@ -47,9 +47,11 @@ inline Case fused_case(const std::string& name, AttentionDims d, AttentionMasks 
   c.outputs = {{.name = "o", .shape = {d.M, d.B, d.T, d.H * d.K}, .rows = true},
                {.name = "stats", .shape = {d.M, d.B, d.H, d.T, 2}, .saved = true, .rows = true}};
   const bool padded = !masks.lengths.empty();
-  const auto arguments = [=, kind = masks.kind](const Tensors& in) {
-    const ops::AttentionMask mask{
-        kind, padded ? in[3] : Tensor{}, kind == MaskKind::prefix ? in[padded ? 4 : 3] : Tensor{}};
+  const auto arguments = [=, kind = masks.kind, offset = masks.offset](const Tensors& in) {
+    const ops::AttentionMask mask{kind,
+                                  padded ? in[3] : Tensor{},
+                                  kind == MaskKind::prefix ? in[padded ? 4 : 3] : Tensor{},
+                                  offset};
     return ops::FusedAttention{
         in[0], in[1], in[2], mask, static_cast<int>(d.H), static_cast<int>(d.G), kScale};
   };
@@ -76,21 +78,25 @@ inline Case fused_case(const std::string& name, AttentionDims d, AttentionMasks 
 }
 
 inline std::vector<Case> attention_fused_cases() {
-  return {fused_case("M2 B2 T5 S5 H2 K3", {2, 2, 5, 5, 2, 2, 3}),
-          fused_case("M2 B3 T6 S6 H2 K4 causal", {2, 3, 6, 6, 2, 2, 4}, {.kind = MaskKind::causal}),
-          fused_case("M2 B2 T3 S7 H2 K4 causal with earlier keys",
-                     {2, 2, 3, 7, 2, 2, 4},
-                     {.kind = MaskKind::causal}),
-          fused_case("M2 B2 T7 S5 H2 K4 causal, the first see nothing",
-                     {2, 2, 7, 5, 2, 2, 4},
-                     {.kind = MaskKind::causal}),
-          fused_case("M2 B2 T7 S7 H4 G2 K5 prefix and lengths, one empty",
-                     {2, 2, 7, 7, 4, 2, 5},
-                     {.kind = MaskKind::prefix, .lengths = {5, 7, 0, 6}, .prefix = {3, 2, 7, 0}}),
-          fused_case("M2 B1 T70 S67 H2 G1 K6 prefix",
-                     {2, 1, 70, 67, 2, 1, 6},
-                     {.kind = MaskKind::prefix, .lengths = {66, 67}, .prefix = {40, 3}}),
-          fused_case("M2 B4 T36 S36 H4 K12 parallel", {2, 4, 36, 36, 4, 4, 12})};
+  return {
+      fused_case("M2 B2 T5 S5 H2 K3", {2, 2, 5, 5, 2, 2, 3}),
+      fused_case("M2 B3 T6 S6 H2 K4 causal", {2, 3, 6, 6, 2, 2, 4}, {.kind = MaskKind::causal}),
+      fused_case("M2 B2 T3 S7 H2 K4 causal with earlier keys",
+                 {2, 2, 3, 7, 2, 2, 4},
+                 {.kind = MaskKind::causal, .offset = 4}),
+      fused_case("M2 B2 T2 S9 H2 K4 causal in a cache that is longer",
+                 {2, 2, 2, 9, 2, 2, 4},
+                 {.kind = MaskKind::causal, .lengths = {5, 9, 4, 6}, .offset = 3}),
+      fused_case("M2 B2 T7 S5 H2 K4 causal, the first see nothing",
+                 {2, 2, 7, 5, 2, 2, 4},
+                 {.kind = MaskKind::causal, .offset = -2}),
+      fused_case("M2 B2 T7 S7 H4 G2 K5 prefix and lengths, one empty",
+                 {2, 2, 7, 7, 4, 2, 5},
+                 {.kind = MaskKind::prefix, .lengths = {5, 7, 0, 6}, .prefix = {3, 2, 7, 0}}),
+      fused_case("M2 B1 T70 S67 H2 G1 K6 prefix",
+                 {2, 1, 70, 67, 2, 1, 6},
+                 {.kind = MaskKind::prefix, .lengths = {66, 67}, .prefix = {40, 3}, .offset = -3}),
+      fused_case("M2 B4 T36 S36 H4 K12 parallel", {2, 4, 36, 36, 4, 4, 12})};
 }
 
 }  // namespace sv::cases

@@ -22,7 +22,9 @@ struct RopeRotate {
     const float* x;       // (M, B, T, heads 2 pairs)
     float* y;             // (M, B, T, heads 2 pairs); may be x
     int64_t B, T, pairs;  // pairs of one head
+    int64_t offset;       // place of position 0
     int heads, tiles;     // blocks that cover T pairs angles
+    bool interleaved;     // pairs are neighbours, not K/2 apart
     double log_base;
     float turn;  // 1, or -1 for the inverse
     LiveModels models;
@@ -37,17 +39,18 @@ struct RopeRotate {
     const double frequency =
         point::exp_poly(-a.log_base * static_cast<double>(i) / static_cast<double>(a.pairs));
     double sine = 0, cosine = 0;
-    point::sine_cosine(static_cast<double>(t) * frequency, sine, cosine);
+    point::sine_cosine(static_cast<double>(t + a.offset) * frequency, sine, cosine);
     const float c = static_cast<float>(cosine), s = a.turn * static_cast<float>(sine);
     const int64_t first = ctx.block_x() / a.tiles * kSequences;
     const int64_t end = first + kSequences < a.B ? first + kSequences : a.B;
     const int64_t m = a.models.model(ctx.block_y());
+    const int64_t place = a.interleaved ? 2 * i : i, apart = a.interleaved ? 1 : a.pairs;
     for (int64_t b = first; b < end; ++b) {
-      int64_t at = ((m * a.B + b) * a.T + t) * a.heads * 2 * a.pairs + i;
+      int64_t at = ((m * a.B + b) * a.T + t) * a.heads * 2 * a.pairs + place;
       for (int h = 0; h < a.heads; ++h, at += 2 * a.pairs) {
-        const float low = a.x[at], high = a.x[at + a.pairs];
+        const float low = a.x[at], high = a.x[at + apart];
         a.y[at] = low * c - high * s;
-        a.y[at + a.pairs] = high * c + low * s;
+        a.y[at + apart] = high * c + low * s;
       }
     }
   }
