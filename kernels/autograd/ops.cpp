@@ -14,11 +14,8 @@
 #include "kernels/ops/layernorm/layernorm.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "kernels/ops/rmsnorm/rmsnorm.h"
-<<<<<<< HEAD
 #include "kernels/ops/rope/rope.h"
-=======
 #include "kernels/ops/sigmoid_xent/sigmoid_xent.h"
->>>>>>> origin/o2
 #include "kernels/ops/silu_gate/silu_gate.h"
 #include "kernels/ops/softmax/softmax.h"
 #include "kernels/ops/sum/sum.h"

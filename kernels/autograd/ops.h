@@ -6,11 +6,8 @@
 #include "kernels/ops/activate/activate.h"
 #include "kernels/ops/attention/attention.h"
 #include "kernels/ops/matmul/matmul.h"
-<<<<<<< HEAD
 #include "kernels/ops/nll/loss_kind.h"
-=======
 #include "kernels/ops/rope/rope.h"
->>>>>>> origin/o2
 
 namespace sv::ad {
 

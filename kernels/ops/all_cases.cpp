@@ -5,11 +5,8 @@
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
-<<<<<<< HEAD
 #include "kernels/ops/broadcast/cases.h"
-=======
 #include "kernels/ops/columns/cases.h"
->>>>>>> origin/o2
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
@@ -20,11 +17,8 @@
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
-<<<<<<< HEAD
 #include "kernels/ops/nll/cases.h"
-=======
 #include "kernels/ops/positions/cases.h"
->>>>>>> origin/o2
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
@@ -36,12 +30,9 @@
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
-<<<<<<< HEAD
 #include "kernels/ops/sum/cases.h"
-=======
 #include "kernels/ops/transpose/cases.h"
 #include "kernels/ops/unfold/cases.h"
->>>>>>> origin/o2
 
 namespace sv::cases {
 
@@ -53,11 +44,8 @@ std::vector<OpCases> all_cases() {
       {"attention_fused", attention_fused_cases},
       {"attention_mix", attention_mix_cases},
       {"attention_pattern", attention_pattern_cases},
-<<<<<<< HEAD
       {"broadcast", broadcast_cases},
-=======
       {"columns", columns_cases},
->>>>>>> origin/o2
       {"compact", compact_cases},
       {"concat", concat_cases},
       {"elementwise", elementwise_cases},
@@ -68,11 +56,8 @@ std::vector<OpCases> all_cases() {
       {"layernorm", layernorm_cases},
       {"linear_xent", linear_xent_cases},
       {"matmul", matmul_cases},
-<<<<<<< HEAD
       {"nll", nll_cases},
-=======
       {"positions", positions_cases},
->>>>>>> origin/o2
       {"readout_stats", readout_stats_cases},
       {"reduce", reduce_cases},
       {"rmsnorm", rmsnorm_cases},
@@ -84,12 +69,9 @@ std::vector<OpCases> all_cases() {
       {"silu_gate", silu_gate_cases},
       {"softmax", softmax_cases},
       {"softmax_xent", softmax_xent_cases},
-<<<<<<< HEAD
       {"sum", sum_cases},
-=======
       {"transpose", transpose_cases},
       {"unfold", unfold_cases},
->>>>>>> origin/o2
   };
 }
 

@@ -39,7 +39,6 @@ inline int64_t model_stride(const Tensor& t, int64_t models, const char* name) {
   return t.dim(0) == 1 ? 0 : t.numel() / t.dim(0);
 }
 
-<<<<<<< HEAD
 /// Checks class numbers i32 (1|M, B, T) in host memory, those of the live models: -1 = none, others
 /// in [0, classes).
 inline void expect_classes(const Context& ctx, const Tensor& t, int64_t classes, const char* name) {
@@ -65,7 +64,8 @@ inline void expect_classes(const Context& ctx, const Tensor& t, int64_t classes,
                " classes");
     }
   }
-=======
+}
+
 /// Of an op whose kernels are the CPU's alone: throws where the call is on a device.
 inline void expect_no_device(const Context& ctx, const char* op) {
   SV_CHECK(!ctx.device, op, " has no kernels for a device yet: it runs on the CPU");
@@ -94,7 +94,6 @@ inline void expect_range(
            size,
            " ",
            what);
->>>>>>> origin/o2
 }
 
 /// Typed pointer, null for an absent tensor.

@@ -9,11 +9,8 @@
 #include "kernels/ops/adamw/cases.h"
 #include "kernels/ops/attention/cases.h"
 #include "kernels/ops/attention_fused/cases.h"
-<<<<<<< HEAD
 #include "kernels/ops/broadcast/cases.h"
-=======
 #include "kernels/ops/columns/cases.h"
->>>>>>> origin/o2
 #include "kernels/ops/compact/cases.h"
 #include "kernels/ops/concat/cases.h"
 #include "kernels/ops/elementwise/cases.h"
@@ -24,11 +21,8 @@
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
-<<<<<<< HEAD
 #include "kernels/ops/nll/cases.h"
-=======
 #include "kernels/ops/positions/cases.h"
->>>>>>> origin/o2
 #include "kernels/ops/readout_stats/cases.h"
 #include "kernels/ops/reduce/cases.h"
 #include "kernels/ops/rmsnorm/cases.h"
@@ -40,12 +34,9 @@
 #include "kernels/ops/silu_gate/cases.h"
 #include "kernels/ops/softmax/cases.h"
 #include "kernels/ops/softmax_xent/cases.h"
-<<<<<<< HEAD
 #include "kernels/ops/sum/cases.h"
-=======
 #include "kernels/ops/transpose/cases.h"
 #include "kernels/ops/unfold/cases.h"
->>>>>>> origin/o2
 
 namespace sv::cases {
 
@@ -137,17 +128,14 @@ constexpr Entry kOps[] = {
      "softmax of scores of queries and keys (M, B, T, d), bidirectional",
      "M B T d heads",
      [](Name n, Dims d) { return pattern_case(n, attention_dims(d)); }},
-<<<<<<< HEAD
     {"broadcast",
      "(M, B*T, d) times one number per row",
      "M B T d",
      [](Name n, Dims d) { return mul_rows_case(n, d.M, d.B * d.T, d.d); }},
-=======
     {"columns",
      "the first half of the columns of (M, B*T, d)",
      "M B T d",
      [](Name n, Dims d) { return slice_columns_case(n, d.M, d.B * d.T, d.d, 0, (d.d + 1) / 2); }},
->>>>>>> origin/o2
     {"compact",
      "list of live rows, half of the rows of (M, B, T, d) out and back",
      "M B T d",
@@ -202,19 +190,17 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return matmul_case(n, {d.M, d.B * d.T, d.d, d.out, false});
      }},
-<<<<<<< HEAD
     {"nll",
      "stablemax loss of each token of logits (M, B, T, vocab)",
      "M B T vocab",
      [](Name n, Dims d) {
        return nll_case(n, ops::LossKind::stablemax, {d.M, d.B, d.T, d.vocab, 1, 2});
-=======
+     }},
     {"positions",
      "(M, B, T, d) moved by one position",
      "M B T d",
      [](Name n, Dims d) {
        return shift_case(n, {d.M, d.B, d.T, d.d}, 1);
->>>>>>> origin/o2
      }},
     {"readout_stats",
      "argmax, entropy and kl of logits (M, B, T, vocab)",
@@ -274,13 +260,12 @@ constexpr Entry kOps[] = {
      [](Name n, Dims d) {
        return softmax_xent_case(n, {d.M, d.B, d.T, d.vocab, 1, 1, 2});
      }},
-<<<<<<< HEAD
     {"sum",
      "of (M, B, T, d) over each model",
      "M B T d",
      [](Name n, Dims d) {
        return sum_case(n, {d.M, d.B, d.T, d.d});
-=======
+     }},
     {"transpose",
      "(M, B, T, d) to (M, B, d, T)",
      "M B T d",
@@ -292,7 +277,6 @@ constexpr Entry kOps[] = {
      "M B T d",
      [](Name n, Dims d) {
        return unfold_case(n, d.M, d.B, {1, static_cast<int>(d.T), 3}, d.d);
->>>>>>> origin/o2
      }},
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kernels/autograd/layout_ops.h"
 #include "kernels/memory/copy.h"
 #include "models/parts/parts.h"
 

@@ -173,9 +173,23 @@ class HaltHead {
   Linear map_;
 };
 
-/// h_0 of shape like e: zeros, e itself, or standard normal keyed by (seed, position, channel), the
-/// same for every row.
-Var initial_state(Pass&, const std::string& kind, Var e);
+Var zeros(Pass&, const Shape&, DType);
+
+/// How one part of the state begins, a tensor of the shape of e. zero · input: e itself · normal:
+/// standard normal keyed by (seed, position, channel), the same for every row · fixed: one vector
+/// at every position, normal of standard deviation 1 cut at two before that is made true, saved
+/// with the model and never trained (HRM, TRM) · random: drawn so for every row, position and
+/// channel, anew at every training step (EqR).
+class StateStart {
+ public:
+  StateStart(Params&, const std::string& part, const std::string& kind, int64_t width);
+  Var operator()(Pass&, const Inputs&, Var e) const;
+
+ private:
+  std::string part_;
+  std::string kind_;
+  ParamId vector_ = -1;
+};
 
 /// Standard normal numbers (M,B,inner...) as a constant, keyed by (model seed, stream, training
 /// step, update, id of the row, element): the same for a row in any batch, pack or thread. With

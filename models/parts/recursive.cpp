@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/autograd/layout_ops.h"
 #include "kernels/memory/copy.h"
 
 namespace sv::parts {
@@ -90,12 +91,6 @@ Tensor shifted(const Context& ctx, const Tensor& ids, int by) {
   return to_device(ctx, out);
 }
 
-Var zeros(Pass& pass, const Shape& shape, DType dtype) {
-  const Tensor x = make_tensor(pass.tape.arena(), shape, dtype);
-  zero_tensor(pass.tape.ctx, x);
-  return pass.tape.constant(x);
-}
-
 }  // namespace
 
 RecursiveEncoder::RecursiveEncoder(Params& params, const TaskSpec& task, const ModelSettings& s)
@@ -140,34 +135,6 @@ Var RecursiveEncoder::operator()(Pass& pass, const Inputs& in) const {
     scale *= std::sqrt(0.5);  // keeps the variance
   }
   return pass.tap(Point::encoded, ad::scale(t, x, scale));
-}
-
-namespace {
-constexpr double kCut = 2;  // standard deviations at which initial states are cut
-}
-
-PartStart::PartStart(Params& params,
-                     const std::string& part,
-                     const std::string& kind,
-                     int64_t width)
-    : part_(part), kind_(kind) {
-  if (kind == "fixed") {
-    vector_ = params.add("init." + part, {width}, Init::truncated_normal(1, kCut, true));
-    params[vector_].fixed = true;
-  }
-}
-
-Var PartStart::operator()(Pass& pass, const Inputs& in, Var e) const {
-  const DType dtype = e.value().dtype;
-  if (kind_ == "fixed") {
-    return ad::add_columns(pass.tape, zeros(pass, e.shape(), dtype), pass.param(vector_));
-  }
-  if (kind_ == "random") {
-    const Shape inner = {e.shape()[2], e.shape()[3]};
-    const Var x = noise(pass, in, "state_init." + part_, inner, dtype, kCut);
-    return ad::scale(pass.tape, x, 1 / truncated_std(kCut));
-  }
-  return initial_state(pass, kind_, e);
 }
 
 Var relax(Pass& pass, const Inputs& in, const ModelSettings& s, Var h, Var f) {

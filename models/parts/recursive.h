@@ -1,5 +1,5 @@
 // What HRM, TRM and their descendants share around their modules: the encoder with positions before
-// the tokens', initial states, relaxed updates, the readout without a norm and the halting scores
+// the tokens', relaxed updates, the readout without a norm and the halting scores
 // of position 0.
 #pragma once
 #include "models/parts/parts.h"
@@ -35,21 +35,6 @@ class RecursiveEncoder {
   ParamId puzzles_ = -1;
   Buffer zeros_;   // i32 (1, 1, S), ids of the one puzzle that a task without puzzle numbers has
   Buffer places_;  // i32 (1, 1, S), 0 .. S-1
-};
-
-/// Initial value of one part. fixed: one vector, drawn once (normal of standard deviation 1, cut at
-/// two before that is made true), saved with the model and never trained, at every position.
-/// random: drawn so for every row, position and channel anew (EqR). zero, input, normal: as
-/// initial_state.
-class PartStart {
- public:
-  PartStart(Params&, const std::string& part, const std::string& kind, int64_t width);
-  Var operator()(Pass&, const Inputs&, Var e) const;
-
- private:
-  std::string part_;
-  std::string kind_;
-  ParamId vector_ = -1;
 };
 
 /// h + damping (f - h) + noise * normal numbers of the row and update (EqR): f itself with damping

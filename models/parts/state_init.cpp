@@ -8,17 +8,19 @@
 
 namespace sv::parts {
 
-Var initial_state(Pass& pass, const std::string& kind, Var e) {
-  if (kind == "input") {
-    return e;
-  }
-  const Context& ctx = pass.tape.ctx;
-  if (kind != "normal") {
-    const Tensor h = make_tensor(*ctx.arena, e.shape(), e.value().dtype);
-    zero_tensor(ctx, h);
-    return pass.tape.constant(h);
-  }
-  const Tensor h = host_tensor(ctx, e.shape(), e.value().dtype);
+Var zeros(Pass& pass, const Shape& shape, DType dtype) {
+  const Tensor x = make_tensor(pass.tape.arena(), shape, dtype);
+  zero_tensor(pass.tape.ctx, x);
+  return pass.tape.constant(x);
+}
+
+namespace {
+
+constexpr double kCut = 2;  // standard deviations at which fixed and random starts are cut
+
+/// Standard normal numbers of each model, the same for every row.
+Var shared_noise(Pass& pass, const Shape& shape, DType dtype) {
+  const Tensor h = host_tensor(pass.tape.ctx, shape, dtype);
   const int64_t row = h.numel() / (h.dim(0) * h.dim(1));
   with_float(h.dtype, [&]<class T>() {
     for (int64_t m = 0; m < h.dim(0); ++m) {
@@ -32,7 +34,37 @@ Var initial_state(Pass& pass, const std::string& kind, Var e) {
       }
     }
   });
-  return pass.tape.constant(to_device(ctx, h));
+  return pass.tape.constant(to_device(pass.tape.ctx, h));
+}
+
+}  // namespace
+
+StateStart::StateStart(Params& params,
+                       const std::string& part,
+                       const std::string& kind,
+                       int64_t width)
+    : part_(part), kind_(kind) {
+  if (kind == "fixed") {
+    vector_ = params.add("init." + part, {width}, Init::truncated_normal(1, kCut, true));
+    params[vector_].fixed = true;
+  }
+}
+
+Var StateStart::operator()(Pass& pass, const Inputs& in, Var e) const {
+  const DType dtype = e.value().dtype;
+  if (kind_ == "input") {
+    return e;
+  }
+  if (kind_ == "normal") {
+    return shared_noise(pass, e.shape(), dtype);
+  }
+  if (kind_ == "random") {
+    const Shape inner = {e.shape()[2], e.shape()[3]};
+    const Var x = noise(pass, in, "state_init." + part_, inner, dtype, kCut);
+    return ad::scale(pass.tape, x, 1 / truncated_std(kCut));
+  }
+  const Var h = zeros(pass, e.shape(), dtype);
+  return kind_ == "fixed" ? ad::add_columns(pass.tape, h, pass.param(vector_)) : h;
 }
 
 namespace {

@@ -38,7 +38,8 @@ Gradient parse_gradient(const std::string& text) {
   if (text.starts_with("checkpoint:")) {
     return {Gradient::Kind::checkpoint, parse_count(text, 11)};
   }
-  fail("gradient '", text, "' is not understood; use full, last:4, one_step, round or checkpoint:8");
+  fail(
+      "gradient '", text, "' is not understood; use full, last:4, one_step, round or checkpoint:8");
 }
 
 void TrainSettings::check(Problems& p) const {

@@ -31,6 +31,7 @@ struct TrainSettings {
   std::string supervision = "last";
   std::string loss = "softmax";
   std::string gradient = "full";
+  double reach_back = 0;
   double halt_weight = 0.5;
   double penalty = 0.01;
   int segments = 1;
@@ -83,6 +84,10 @@ struct TrainSettings {
       gradient,
       "full, last:K (updates), one_step (the last update of every part), round (the last round of "
       "nested updates), or checkpoint:C");
+    v("reach_back",
+      reach_back,
+      "gradient=round: chance that a step's gradient goes one update further back (RSM: 0.01)",
+      range(0, 1));
     v("halt_weight",
       halt_weight,
       "weight of the halting loss, for models with a halting head",

@@ -108,8 +108,7 @@ void Trainer::score(Tape& tape, const Readout& y, Rows rows, const Worker& w) {
       continue;
     }
     if (!answer) {
-      answer =
-          make_tensor(tape.arena(), {logits.dim(0), rows.count, batch_.positions}, DType::i32);
+      answer = make_tensor(tape.arena(), {logits.dim(0), rows.count, batch_.positions}, DType::i32);
       ops::argmax(tape.ctx, logits, answer);
       answer = to_host(tape.ctx, answer);
     }
@@ -126,8 +125,7 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
     Tape tape(ctx, true);
     w.plan.depth = depth_;
     w.plan.gradient = gradient_;
-    objective_->plan(
-        run, model_.params().seeds()[static_cast<size_t>(first)], w.plan.step, w.plan);
+    objective_->plan(run, model_.params().seeds()[static_cast<size_t>(first)], w.plan.step, w.plan);
     w.plan.start = nullptr;
     if (carry_.on()) {
       w.start = carry_.start(first, rows);
@@ -136,7 +134,7 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
     unroll(model_, inputs, w.plan, tape, w.trajectory);
     w.losses.clear();
     Supervised supervised(
-        tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses);
+        tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses, carry_);
     objective_->supervise(run, supervised);
     tape.ctx.models = ctx.models;
     tape.backward();

@@ -14,7 +14,7 @@ class Feedforward : public Reasoner {
  public:
   Feedforward(const ModelArgs& a)
       : Reasoner(a.seeds, a.dtype, a.device, a.allocate),
-        init_(a.model.init),
+        start_(params_, "h", a.model.init, a.model.width),
         embed_(params_, a.task, a.model),
         inject_(params_, "inject", a.model.injection, a.model.width, a.model.without_injection),
         head_(params_, a.model.norm, a.model.width, a.task.answers) {
@@ -51,9 +51,7 @@ class Feedforward : public Reasoner {
   Var encode(Pass& pass, const Inputs& in) override {
     return pass.tap(Point::encoded, embed_(pass, in));
   }
-  State init(Pass& pass, const Inputs&, Var e) override {
-    return {{parts::initial_state(pass, init_, e)}};
-  }
+  State init(Pass& pass, const Inputs& in, Var e) override { return {{start_(pass, in, e)}}; }
   State step(Pass& pass, const Inputs& in, const State& h, Var e) override {
     const Layer& layer = layers_.at(static_cast<size_t>(pass.r - 1));
     Var x = inject_(pass, h[0], e);
@@ -70,7 +68,7 @@ class Feedforward : public Reasoner {
     std::optional<parts::Norm> norm;
   };
   Schedule schedule_;
-  std::string init_;
+  parts::StateStart start_;
   parts::Embed embed_;
   parts::Inject inject_;
   parts::Head head_;

@@ -13,6 +13,7 @@
 // for are scored (theirs also scores the clues of a Sudoku); symbols are the task's own unless
 // model.symbols says otherwise; at evaluation a row may stop (halt.rule), theirs always makes all
 // segments.
+#include "models/depth.h"
 #include "models/parts/recursive.h"
 #include "models/zoo.h"
 
@@ -69,7 +70,7 @@ class Hrm : public Reasoner {
   enum : int { kLow = 0, kHigh = 1 };
   Schedule schedule_;
   parts::RecursiveEncoder encoder_;
-  parts::PartStart start_[2];
+  parts::StateStart start_[2];
   std::vector<parts::Block> module_[2];
   parts::RecursiveHead head_;
   std::vector<Site> sites_;

@@ -20,6 +20,7 @@
 // asks for are scored; symbols are the task's own unless model.symbols says otherwise; at
 // evaluation a row may stop (halt.rule), theirs always make all segments; noise is keyed by row and
 // update. RSM's scaling of optimiser moments when a count grows is left out.
+#include "models/depth.h"
 #include "models/parts/recursive.h"
 #include "models/zoo.h"
 
@@ -101,7 +102,7 @@ class Trm : public Reasoner {
   Stages inner_;
   Schedule schedule_;
   parts::RecursiveEncoder encoder_;
-  std::vector<parts::PartStart> start_;
+  std::vector<parts::StateStart> start_;
   std::vector<parts::Block> module_;
   parts::RecursiveHead head_;
   std::vector<Site> sites_;
