@@ -139,6 +139,8 @@ int Loop::gradient_reach() const {
       return plan_.gradient.k;
     case Gradient::Kind::one_step:
       return model_.schedule().one_step();
+    case Gradient::Kind::round:
+      return model_.schedule().round() + plan_.gradient.k;
     case Gradient::Kind::full:
     case Gradient::Kind::checkpoint:
       break;

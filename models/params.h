@@ -14,24 +14,37 @@ namespace sv {
 /// How a parameter starts. Draws are keyed by (the model's own seed, "init." + name, element),
 /// never by its place.
 struct Init {
-  enum class Kind : uint8_t { constant, normal, uniform } kind = Kind::constant;
+  enum class Kind : uint8_t { constant, normal, uniform, truncated_normal } kind = Kind::constant;
   double scale = 0;  // the constant; the standard deviation; the half-width
+  double cut = 0;    // of truncated_normal: draws lie within cut * scale
 
   static Init zeros() { return {Kind::constant, 0}; }
   static Init ones() { return {Kind::constant, 1}; }
   static Init constant(double value) { return {Kind::constant, value}; }
   static Init normal(double std_dev) { return {Kind::normal, std_dev}; }
   static Init uniform(double half_width) { return {Kind::uniform, half_width}; }
+  /// A normal of that standard deviation without its tails beyond `cut` standard deviations, which
+  /// must be at least 0.5. What is left spreads less; `corrected` widens the normal so that the
+  /// draws have `std_dev` (jax.nn.initializers' truncated normal; HRM with cut 2 and std_dev =
+  /// 1/sqrt(inputs)). They then lie within cut * std_dev / truncated_std(cut).
+  static Init truncated_normal(double std_dev, double cut, bool corrected = false);
 };
+
+/// Standard deviation of a standard normal that is cut at +-cut:
+/// sqrt(1 - 2 cut phi(cut) / (2 Phi(cut) - 1)).
+double truncated_std(double cut);
 
 using ParamId = int;
 
 struct Param {
   std::string name;
-  Buffer value;               // (M, ...)
-  Buffer grad;                // (M, ...)
+  Shape shape;                // (M, ...)
+  Buffer value;               // of that shape, as are the gradients
+  Buffer grad;
   bool decay = false;         // weight decay applies (matrices; not gains, biases, embeddings)
-  std::vector<Buffer> lanes;  // further gradients (M, ...), see Params::reserve_lanes
+  bool sparse_sign = false;   // a table updated by signs of gradients, used rows alone: Optimiser
+  bool fixed = false;         // saved with the model, never trained and not counted
+  std::vector<Buffer> lanes;  // further gradients, see Params::reserve_lanes
   const Buffer& lane(int i) const { return i == 0 ? grad : lanes[static_cast<size_t>(i - 1)]; }
 };
 
@@ -49,8 +62,12 @@ class Params {
  public:
   /// One seed per model of the pack; M = seeds.size(). `dtype` f64 serves oracles and gradient
   /// checks. Values and gradients live on the device (null: the CPU), which must outlive them; they
-  /// start with the same bits everywhere, drawn on the host.
-  explicit Params(std::vector<uint64_t> seeds, DType dtype = DType::f32, Device* device = nullptr);
+  /// start with the same bits everywhere, drawn on the host. `allocate` false: parameters have names
+  /// and shapes alone, for counting and for the layouts of files.
+  explicit Params(std::vector<uint64_t> seeds,
+                  DType dtype = DType::f32,
+                  Device* device = nullptr,
+                  bool allocate = true);
 
   /// Adds a parameter of per-model shape `inner` and fills it. A name that exists already throws.
   ParamId add(const std::string& name, const Shape& inner, const Init& init, bool decay = false);
@@ -69,7 +86,8 @@ class Params {
   auto end() const { return params_.end(); }
   /// Id of a name; an unknown one throws and names the nearest.
   ParamId find(const std::string& name) const;
-  /// Scalars of one model.
+  bool allocates() const { return allocate_; }
+  /// Scalars of one model that are trained.
   int64_t count() const;
   void zero_grad();
 
@@ -83,6 +101,7 @@ class Params {
   std::vector<uint64_t> seeds_;
   DType dtype_;
   Device* device_ = nullptr;
+  bool allocate_ = true;
   std::vector<Param> params_;
 };
 

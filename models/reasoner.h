@@ -34,6 +34,9 @@ struct Inputs {
   int64_t batch() const { return tokens.dim(1); }
 };
 
+/// The training step of a run that trains nothing: later than all others.
+inline constexpr uint64_t kEvaluation = 0xffffffff;
+
 /// How many blocks of one model went through fused::block, and how many op by op: what a run record
 /// says about the path it took.
 struct BlockPaths {
@@ -51,11 +54,13 @@ struct Pass {
   Members members = {};
   const PackedWeights* packed = nullptr;
   BlockPaths* paths = nullptr;
-  uint64_t step = 0;  // of training; keys random draws
+  uint64_t step = kEvaluation;  // of training; keys random draws
 
   /// The parameter as a Var; its gradient goes to Params.
   Var param(ParamId id) {
-    return tape.parameter(members.of(params[id].value), members.of(params[id].lane(members.lane)));
+    const Param& p = params[id];
+    return p.fixed ? tape.constant(members.of(p.value))
+                   : tape.parameter(members.of(p.value), members.of(p.lane(members.lane)));
   }
   /// The matrix's panels, if the run has packed its weights.
   ops::Panels panels(ParamId id) const {
@@ -100,8 +105,11 @@ class Reasoner {
   int models() const { return params_.models(); }
 
  protected:
-  Reasoner(std::vector<uint64_t> seeds, DType dtype, Device* device = nullptr)
-      : params_(std::move(seeds), dtype, device) {}
+  Reasoner(std::vector<uint64_t> seeds,
+           DType dtype,
+           Device* device = nullptr,
+           bool allocate = true)
+      : params_(std::move(seeds), dtype, device, allocate) {}
   Params params_;
 };
 

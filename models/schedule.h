@@ -2,6 +2,8 @@
 // updates, from 1.
 #pragma once
 #include <array>
+#include <functional>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,7 @@ struct Schedule {
   std::vector<std::string> index = {"loop"};  // names of the nested indices, outermost first
   std::vector<int> inner;                     // sizes of the nested indices behind the first
   int max_updates = 0;                        // 0: unbounded
+  int prefix = 0;                             // positions of the parts before those of the tokens
 
   int period() const { return static_cast<int>(writes.size()); }
   int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
@@ -31,6 +34,10 @@ struct Schedule {
     }
     const int flat = (r - 1) / below;
     return i == 0 ? flat + 1 : flat % inner[i - 1];
+  }
+  /// Updates of one value of the outermost index.
+  int round() const {
+    return std::accumulate(inner.begin(), inner.end(), 1, std::multiplies<>());
   }
   /// The smallest k such that the last k updates of a period write every part: the reach of a
   /// one-step gradient.

@@ -30,6 +30,20 @@ struct ModelSettings {
   bool halt_head = false;
   int depth = 0;
   std::string match = "depth";
+  std::string inner = "2";
+  int states = 2;
+  int prefix = 0;
+  bool puzzle_embedding = false;
+  std::string mixer = "attention";
+  int token_hidden = 0;
+  bool token_norm = true;
+  int conv = 0;
+  double damping = 1;
+  double noise = 0;
+  bool tied_head = false;
+  int symbols = 0;
+  int token_shift = 0;
+  int answer_shift = 0;
 
   template <class V>
   void fields(V& v) {
@@ -48,7 +62,10 @@ struct ModelSettings {
       range(0, 65536),
       unit("channels"));
     v("mlp", mlp, "kind of MLP", one_of({"swiglu", "gelu"}));
-    v("norm", norm, "kind of norm", one_of({"rmsnorm", "layernorm"}));
+    v("norm",
+      norm,
+      "kind of norm; rms: rmsnorm without a gain",
+      one_of({"rmsnorm", "layernorm", "rms"}));
     v("placement",
       placement,
       "where norms stand in a block: before, after the residual sum, or both",
@@ -76,9 +93,13 @@ struct ModelSettings {
     v("state_norm", state_norm, "normalise the state after every update");
     v("init",
       init,
-      "h_0: zeros, the encoded input, or noise keyed by seed",
-      one_of({"zero", "input", "normal"}));
-    v("halt_head", halt_head, "a linear halting score on the mean state (bias -3 at the start)");
+      "h_0: zeros, the encoded input, noise keyed by seed (normal), one random vector a part that "
+      "stands at every position (fixed), or noise of every row and position (random)",
+      one_of({"zero", "input", "normal", "fixed", "random"}));
+    v("halt_head",
+      halt_head,
+      "a linear halting score on the mean state (bias -3 at the start; hrm and trm: on position 0, "
+      "bias -5)");
     v("depth",
       depth,
       "feedforward: number of untied updates; 0 = the largest training depth",
@@ -88,6 +109,49 @@ struct ModelSettings {
       match,
       "feedforward: equal depth at equal width, or equal parameters at smaller width",
       one_of({"depth", "parameters"}));
+    // Recursive reasoners (hrm, trm) and their descendants.
+    v("inner",
+      inner,
+      "updates of the inner state for one of the outer: 6, or growing with the training step, "
+      "2@0,4@500,6@1000");
+    v("states", states, "2: an inner and an outer state; 1: one (URM)", range(1, 2));
+    v("prefix",
+      prefix,
+      "positions before the tokens'; they hold zeros, or the puzzle's embedding in the first",
+      range(0, 256),
+      unit("positions"));
+    v("puzzle_embedding",
+      puzzle_embedding,
+      "a vector per puzzle at the first position of the prefix, updated by signs of its gradient");
+    v("mixer",
+      mixer,
+      "what mixes positions: attention, or an MLP over them (tokens)",
+      one_of({"attention", "tokens"}));
+    v("token_hidden",
+      token_hidden,
+      "hidden width of the MLP over positions; 0 = 5/2 of the positions",
+      range(0, 65536));
+    v("token_norm",
+      token_norm,
+      "the norm behind an MLP over positions runs over them (TRM), not over the width (RSM)");
+    v("conv",
+      conv,
+      "kernel of a convolution over positions in the MLP, for each hidden channel alone (URM: 2); "
+      "0 = none",
+      range(0, 16));
+    v("damping",
+      damping,
+      "share of the new state in an update: h + damping (F(h) - h)",
+      range(0.01, 1));
+    v("noise", noise, "standard deviation of the noise added at every update", range(0, 10));
+    v("tied_head", tied_head, "the readout's matrix is that of the token embedding");
+    // Symbols of published checkpoints, which count more than a task has.
+    v("symbols",
+      symbols,
+      "rows of the embedding and of the readout; 0 = as many as the task has",
+      range(0, 65536));
+    v("token_shift", token_shift, "row of the task's first input symbol", range(0, 65535));
+    v("answer_shift", answer_shift, "row of the task's first answer", range(0, 65535));
   }
   /// Keys that the family does not read.
   void check(Problems& problems) const;

@@ -32,7 +32,7 @@ struct Plan {
   Halt halt;
   Gradient gradient;
   SaveAt save;
-  uint64_t step = 0;  // keys the draws of Depth and of the model
+  uint64_t step = kEvaluation;  // of training; keys the draws of Depth and of the model
   Members members;    // of the pack that run; inputs, start and taps count from the first of them
   const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;

@@ -10,9 +10,17 @@ namespace sv {
 namespace {
 
 // Keys of families whose update is made of transformer blocks with input injection.
-#define SV_BLOCK_KEYS                                                                   \
+#define SV_BLOCK_KEYS                                                                    \
   "width layers heads kv_heads hidden mlp norm placement positions rope_base mask init " \
   "injection without_injection state_norm"
+
+// Keys of hrm and trm, and what both are trained with.
+#define SV_RECURSIVE_KEYS                                                                      \
+  "width layers heads kv_heads hidden mlp norm placement positions rope_base mask init inner " \
+  "prefix puzzle_embedding halt_head symbols token_shift answer_shift"
+#define SV_RECURSIVE_RECIPE                                                          \
+  "train.supervision=rows train.loss=stablemax train.segments=16 train.explore=0.1 " \
+  "train.optimiser=adam_atan2 train.clip=0"
 
 constexpr std::array kZoo = {
     ZooEntry{"feedforward",
@@ -20,11 +28,27 @@ constexpr std::array kZoo = {
              make_feedforward,
              SV_BLOCK_KEYS " depth match",
              ""},
+    ZooEntry{"hrm",
+             "two modules, two states, one-step gradient, carried segments, Q head",
+             make_hrm,
+             SV_RECURSIVE_KEYS,
+             "model.norm=rms model.placement=post model.positions=rope model.init=fixed "
+             "model.halt_head=true model.prefix=1 model.inner=2 depth.train=2 "
+             "train.gradient=one_step " SV_RECURSIVE_RECIPE,
+             HaltScore::with_halt_head},
     ZooEntry{"looped",
              "one to four blocks applied again and again to a state",
              make_looped,
              SV_BLOCK_KEYS " prelude coda halt_head",
              "",
+             HaltScore::with_halt_head},
+    ZooEntry{"trm",
+             "one module, two states, gradient of the last round; options of EqR, URM and RSM",
+             make_trm,
+             SV_RECURSIVE_KEYS " states mixer token_hidden token_norm conv damping noise tied_head",
+             "model.norm=rms model.placement=post model.positions=rope model.init=fixed "
+             "model.halt_head=true model.prefix=16 model.inner=6 depth.train=3 "
+             "train.gradient=round train.ema=0.999 " SV_RECURSIVE_RECIPE,
              HaltScore::with_halt_head},
 };
 
@@ -84,8 +108,8 @@ void ModelSettings::check(Problems& problems) const {
   for (size_t i = 0; i < mine.size(); ++i) {
     if (!family->reads_key(mine[i].key) && value_text(mine[i]) != value_text(defaults[i])) {
       problems.add(mine[i].key,
-                   "= " + value_text(mine[i]) + ": " + name +
-                       " does not read it; it reads " + std::string(family->reads));
+                   "= " + value_text(mine[i]) + ": " + name + " does not read it; it reads " +
+                       std::string(family->reads));
     }
   }
 }

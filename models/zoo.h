@@ -18,6 +18,7 @@ struct ModelArgs {
   std::vector<uint64_t> seeds;
   DType dtype = DType::f32;
   Device* device = nullptr;  // where the model lives and runs; null: the CPU
+  bool allocate = true;      // false: only to be counted or asked for its parameters' shapes
 };
 
 /// Whether a family has a halting score (Reasoner::halt_logit).
@@ -27,8 +28,8 @@ struct ZooEntry {
   std::string_view name;
   std::string_view summary;
   std::unique_ptr<Reasoner> (*make)(const ModelArgs&);
-  /// Keys of ModelSettings that the family reads besides name, separated by blanks. Another one that
-  /// is set is refused.
+  /// Keys of ModelSettings that the family reads besides name, separated by blanks. Another one
+  /// that is set is refused.
   std::string_view reads;
   /// The family's published form, "key=value" separated by blanks, with keys of the whole spec
   /// (model.placement=post train.gradient=last:7). What the user sets goes over it.
@@ -44,8 +45,10 @@ struct ZooEntry {
   }
 };
 
-std::unique_ptr<Reasoner> make_looped(const ModelArgs&);
 std::unique_ptr<Reasoner> make_feedforward(const ModelArgs&);
+std::unique_ptr<Reasoner> make_hrm(const ModelArgs&);
+std::unique_ptr<Reasoner> make_looped(const ModelArgs&);
+std::unique_ptr<Reasoner> make_trm(const ModelArgs&);
 
 /// Sorted by name.
 std::span<const ZooEntry> zoo();

@@ -14,6 +14,15 @@
 
 namespace sv::parts {
 
+/// How matrices of `in` inputs start. Uniform +-1/sqrt(in).
+Init fan_in(int64_t in);
+/// Output matrices of a block start small so that the residual stream dominates: N(0,
+/// (0.5/sqrt(in))^2).
+Init small_output(int64_t in);
+/// Normal of standard deviation 1/sqrt(in) cut at two standard deviations before that is made true
+/// (HRM, TRM).
+Init lecun(int64_t in);
+
 /// y = x w^T + b. x (M,...,in), y (M,...,out).
 class Linear {
  public:
@@ -35,7 +44,8 @@ class Linear {
   ParamId bias_ = -1;
 };
 
-/// RMSNorm (gain) or LayerNorm (gain, bias) over the last axis.
+/// Over the last axis: rmsnorm (gain), layernorm (gain, bias), or rms: no parameter, eps 1e-5 (HRM,
+/// TRM).
 class Norm {
  public:
   Norm() = default;
@@ -47,6 +57,7 @@ class Norm {
  private:
   ParamId gain_ = -1;
   ParamId bias_ = -1;
+  Buffer ones_;  // (M, D), the gain of rms for fused kernels, which multiply by one
 };
 
 /// What all blocks of one model share.
@@ -56,31 +67,52 @@ struct BlockShape {
   bool rope = false;
   double rope_base = 10000;
   bool causal = false;
+  int prefix = 0;          // positions before the tokens'
+  int positions = 0;       // S, with the prefix
+  int token_hidden = 0;    // token mixer instead of attention: width of its MLP; 0: attention
+  bool token_norm = true;  // the norm behind a token mixer runs over the positions, not the width
+  int conv = 0;            // kernel of the convolution over positions in the MLP; 0: none
+  Init (*matrix)(int64_t in) = fan_in;
+  Init (*output)(int64_t in) = small_output;
 };
 BlockShape block_shape(const ModelSettings&, const TaskSpec&);
 
-/// Multi-head attention and an MLP with residuals around both. Taps resid_in, q, k, v,
-/// attn_pattern, attn_out, mlp_hidden, mlp_out, resid_out at block index `block`. x (M,B,T,D). pre:
-/// x + f(N x) · post: N(x + f(x)) · sandwich: N2(x + f(N1 x)), the second norm on the sum as in
-/// Huginn.
+/// A mixer of positions and an MLP with residuals around both. x (M,B,S,D). pre: x + f(N x) · post:
+/// N(x + f(x)) · sandwich: N2(x + f(N1 x)), the second norm on the sum as in Huginn.
+///
+/// The mixer is multi-head attention, or an MLP over the positions (TRM): each channel is a row of
+/// S numbers for it, and for the norm behind it too unless token_norm is false. With `conv` the MLP
+/// convolves each hidden channel over the positions after its gate, y_t = b + sum_k w_k x_(t + k -
+/// conv/2), and applies silu (URM, arXiv 2512.14693).
+///
+/// Taps resid_in, q, k, v, attn_pattern (attention alone), attn_out (the output of either mixer),
+/// mlp_hidden, mlp_out, resid_out at block index `block`.
 class Block {
  public:
   Block(Params&, const std::string& name, const BlockShape&, int block);
   Var operator()(Pass&, const Inputs&, Var x) const;
   /// The sites a block taps, for Reasoner::sites.
-  static void add_sites(std::vector<Site>& sites, Phase phase, int block);
+  static void add_sites(std::vector<Site>& sites, Phase phase, int block, bool attention = true);
 
  private:
   /// Op by op: with a gradient, or with a tap inside.
   Var plain(Pass&, const Inputs&, Var x) const;
   /// In one call (fused/block.h), to the same bits.
   Var fused(Pass&, const Inputs&, Var x) const;
+  void add_attention(Params&, const std::string& name);
+  void add_mlp(Params&, const std::string& name);
+  void add_norms(Params&, const std::string& name);
   Var attention(Pass&, const Inputs&, Var x) const;
+  Var token_mixer(Pass&, Var x) const;
   Var mlp(Pass&, Var x) const;
-  ops::AttentionMask mask(const Inputs&) const;
+  Var convolved(Pass&, Var x) const;
+  ops::AttentionMask mask(Pass&, const Inputs&) const;
   BlockShape shape_;
   int block_;
   Linear q_, k_, v_, attn_out_, up_, down_;
+  Linear token_up_, token_down_;
+  std::vector<ParamId> conv_;  // (M, F) each, weight k of every channel
+  ParamId conv_bias_ = -1;
   std::optional<Norm> norm_attn_in_, norm_attn_out_, norm_mlp_in_, norm_mlp_out_;
 };
 
@@ -141,18 +173,28 @@ class HaltHead {
   Linear map_;
 };
 
-/// h_0 of shape like e: zeros, e itself, or standard normal keyed by (seed, position, channel), the
-/// same for every row.
-Var initial_state(Pass&, const std::string& kind, Var e);
+Var zeros(Pass&, const Shape&, DType);
+
+/// How one part of the state begins, a tensor of the shape of e. zero · input: e itself · normal:
+/// standard normal keyed by (seed, position, channel), the same for every row · fixed: one vector
+/// at every position, normal of standard deviation 1 cut at two before that is made true, saved
+/// with the model and never trained (HRM, TRM) · random: drawn so for every row, position and
+/// channel, anew at every training step (EqR).
+class StateStart {
+ public:
+  StateStart(Params&, const std::string& part, const std::string& kind, int64_t width);
+  Var operator()(Pass&, const Inputs&, Var e) const;
+
+ private:
+  std::string part_;
+  std::string kind_;
+  ParamId vector_ = -1;
+};
 
 /// Standard normal numbers (M,B,inner...) as a constant, keyed by (model seed, stream, training
 /// step, update, id of the row, element): the same for a row in any batch, pack or thread. With
 /// `cut` > 0 the normal is truncated at +-cut (and not rescaled).
-Var noise(Pass&,
-          const Inputs&,
-          std::string_view stream,
-          const Shape& inner,
-          DType dtype,
-          double cut = 0);
+Var noise(
+    Pass&, const Inputs&, std::string_view stream, const Shape& inner, DType dtype, double cut = 0);
 
 }  // namespace sv::parts

@@ -1,8 +1,8 @@
 // Carry: deep supervision by carried segments (HRM, arXiv 2506.21734; TRM, arXiv 2510.04871). An
 // optimiser step is one run over the rows of a batch that starts from the states in which the step
 // before left them, as constants. A row that has halted, or has made train.segments runs, takes the
-// next step's example and starts anew, alone: the rows of a batch are at different segments. States,
-// examples and counts are part of a checkpoint.
+// next step's example and starts anew, alone: the rows of a batch are at different segments.
+// States, examples and counts are part of a checkpoint.
 #pragma once
 #include <string>
 #include <utility>
@@ -21,9 +21,11 @@ class Carry {
   Carry(Reasoner& model, const Dataset& data, const TrainSettings& settings);
 
   bool on() const { return segments_ > 1; }
-  /// Rows that start anew take their example from `drawn`, the batch of this step; `batch` keeps the
-  /// others. Batches must not be changed in between.
+  /// Rows that start anew take their example from `drawn`, the batch of this step; `batch` keeps
+  /// the others. Batches must not be changed in between.
   void begin(const Batch& drawn, Batch& batch);
+  /// The run that row b of model m is about to make, or making, is the last over its example.
+  bool last(int m, int b) const { return !on() || row(m, b)[1] + 1 >= segments_; }
   /// Where the rows of model m start; empty without carry.
   Start start(int m, Rows rows) const;
   /// Keeps the last states of a run of rows of model m, and says which of them start anew. `last`

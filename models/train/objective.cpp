@@ -7,6 +7,7 @@
 #include "kernels/autograd/ops.h"
 #include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
+#include "models/train/carry.h"
 #include "models/train/watchdog.h"
 
 namespace sv {
@@ -15,6 +16,10 @@ namespace {
 constexpr std::array kObjectives = {
     ObjectiveEntry{"every", "mean loss of the answers after every update", make_every},
     ObjectiveEntry{"last", "loss of the answers after the last update", make_last},
+    ObjectiveEntry{"rows",
+                   "last, as mean over rows of their own means, with halting and continue losses "
+                   "(HRM, TRM)",
+                   make_rows},
 };
 
 ops::LossKind loss_kind(const TrainSettings& s) {
@@ -79,9 +84,8 @@ Var Supervised::row_loss(const Readout& y) const {
   with_float(scale.dtype, [&]<class T>() {
     for (int i = 0; i < tape.ctx.model_count(scale); ++i) {
       const int m = tape.ctx.model(i);
-      std::fill_n(scale.as<T>() + int64_t{m} * rows.count,
-                  rows.count,
-                  static_cast<T>(per_answer(m, y.r)));
+      std::fill_n(
+          scale.as<T>() + int64_t{m} * rows.count, rows.count, static_cast<T>(per_answer(m, y.r)));
     }
   });
   return ad::mul(tape, rows_loss, tape.constant(to_device(tape.ctx, scale)));
@@ -99,6 +103,31 @@ Var Supervised::mean_loss(const Readout& y, std::span<const double> share) const
       std::fill_n(mine.as<T>(), mine.numel(), static_cast<T>(each));
     });
   }
+  return weighed_loss(y, weight);
+}
+
+Var Supervised::mean_row_loss(const Readout& y, std::span<const double> share) const {
+  const DType dtype = y.logits.value().dtype;
+  const int64_t positions = batch.positions;
+  const Tensor weight = host_tensor(tape.ctx, {models(), rows.count, positions}, dtype);
+  for (int i = 0; i < tape.ctx.model_count(weight); ++i) {
+    const int m = tape.ctx.model(i);
+    for (int b = 0; b < rows.count; ++b) {
+      const int32_t* from = batch.target(plan.members.first + m, rows.begin + b, y.r);
+      const auto scored = std::count_if(from, from + positions, [](int32_t t) { return t >= 0; });
+      const double each =
+          share[static_cast<size_t>(m)] / (batch.size * std::max<double>(1, scored));
+      with_float(dtype, [&]<class T>() {
+        std::fill_n(weight.as<T>() + (int64_t{m} * rows.count + b) * positions,
+                    positions,
+                    static_cast<T>(each));
+      });
+    }
+  }
+  return weighed_loss(y, weight);
+}
+
+Var Supervised::weighed_loss(const Readout& y, const Tensor& weight) const {
   const Tensor on_device = to_device(tape.ctx, weight);
   if (loss_kind(settings) == ops::LossKind::softmax) {
     return ad::softmax_xent(tape, y.logits, targets(y.r), on_device);
@@ -112,22 +141,36 @@ Var Supervised::halting_loss(const Readout& y, std::span<const double> share) co
   ops::argmax(tape.ctx, logits, answer);
   answer = to_host(tape.ctx, answer);
   const Tensor target = host_tensor(tape.ctx, {models(), rows.count}, logits.dtype);
-  const Tensor weights = host_tensor(tape.ctx, {models(), rows.count}, logits.dtype);
   with_float(logits.dtype, [&]<class T>() {
     for (int i = 0; i < tape.ctx.model_count(logits); ++i) {
       const int m = tape.ctx.model(i);
       for (int b = 0; b < rows.count; ++b) {
         const int64_t row = int64_t{m} * rows.count + b;
         const int32_t* got = answer.as<int32_t>() + row * batch.positions;
-        const Score s =
-            score_answers(got, batch, plan.members.first + m, {rows.begin + b, 1}, y.r);
+        const Score s = score_answers(got, batch, plan.members.first + m, {rows.begin + b, 1}, y.r);
         target.as<T>()[row] = s.right == s.answers ? T{1} : T{0};
-        weights.as<T>()[row] = static_cast<T>(settings.halt_weight *
-                                              share[static_cast<size_t>(m)] / batch.size);
       }
     }
   });
-  return ad::sigmoid_xent(tape, y.halt, to_device(tape.ctx, target), to_device(tape.ctx, weights));
+  return score_loss(y.halt, target, share);
+}
+
+Var Supervised::score_loss(Var score, const Tensor& target, std::span<const double> share) const {
+  const Tensor weights = host_tensor(tape.ctx, {models(), rows.count}, target.dtype);
+  with_float(target.dtype, [&]<class T>() {
+    for (int i = 0; i < tape.ctx.model_count(target); ++i) {
+      const int m = tape.ctx.model(i);
+      std::fill_n(
+          weights.as<T>() + int64_t{m} * rows.count,
+          rows.count,
+          static_cast<T>(settings.halt_weight * share[static_cast<size_t>(m)] / batch.size));
+    }
+  });
+  return ad::sigmoid_xent(tape, score, to_device(tape.ctx, target), to_device(tape.ctx, weights));
+}
+
+bool Supervised::last_segment(int m, int b) const {
+  return carry.last(plan.members.first + m, rows.begin + b);
 }
 
 Var Supervised::penalty(const Readout& y, std::span<const double> share) const {

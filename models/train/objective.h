@@ -14,6 +14,8 @@
 
 namespace sv {
 
+class Carry;
+
 /// A loss (M), where ops compute, of the models of `who` (empty: all).
 struct AddedLoss {
   Tensor loss;
@@ -32,6 +34,7 @@ struct Supervised {
   const Rows rows;  // of the batch
   const TrainSettings& settings;
   std::vector<AddedLoss>& added;
+  const Carry& carry;
 
   /// Models of the run.
   int64_t models() const { return static_cast<int64_t>(run.depth.size()); }
@@ -45,6 +48,9 @@ struct Supervised {
   Var answer_loss(const Readout& y) const;
   /// Mean loss of the answers of a readout times share[m]; (M).
   Var mean_loss(const Readout& y, std::span<const double> share) const;
+  /// Mean over the rows of the whole batch of the mean loss of a row's answers, times share[m];
+  /// (M).
+  Var mean_row_loss(const Readout& y, std::span<const double> share) const;
   /// Loss of every row of a readout, scaled so that the sum over the rows of the whole batch is
   /// their mean answer loss; (M,B).
   Var row_loss(const Readout& y) const;
@@ -52,8 +58,15 @@ struct Supervised {
   Var halting_loss(const Readout& y, std::span<const double> share) const;
   /// Mean penalty of the rows at a readout times train.penalty and share[m]; (M).
   Var penalty(const Readout& y, std::span<const double> share) const;
+  /// Binary cross-entropy of scores (M,B) against targets in [0, 1], its mean over the rows of the
+  /// whole batch times train.halt_weight and share[m]; (M).
+  Var score_loss(Var score, const Tensor& target, std::span<const double> share) const;
+  /// The run is the last that row b of these rows makes over its example (train.segments).
+  bool last_segment(int m, int b) const;
   /// Adds a loss (M) of the models of `who` (empty: all) to the total, and seeds its gradient.
   void add(Var loss, std::span<const int> who);
+  /// Loss of all answers of a readout, each weighed by weight (M,B,T); (M).
+  Var weighed_loss(const Readout& y, const Tensor& weight) const;
 };
 
 class Objective {
@@ -83,5 +96,6 @@ std::unique_ptr<Objective> make_objective(const TrainSettings&);
 
 std::unique_ptr<Objective> make_every(const TrainSettings&);
 std::unique_ptr<Objective> make_last(const TrainSettings&);
+std::unique_ptr<Objective> make_rows(const TrainSettings&);
 
 }  // namespace sv

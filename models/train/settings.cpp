@@ -29,13 +29,17 @@ Gradient parse_gradient(const std::string& text) {
   if (text == "one_step") {
     return {Gradient::Kind::one_step, 1};
   }
+  if (text == "round") {
+    return {Gradient::Kind::round, 0};
+  }
   if (text.starts_with("last:")) {
     return {Gradient::Kind::last_k, parse_count(text, 5)};
   }
   if (text.starts_with("checkpoint:")) {
     return {Gradient::Kind::checkpoint, parse_count(text, 11)};
   }
-  fail("gradient '", text, "' is not understood; use full, last:4, one_step or checkpoint:8");
+  fail(
+      "gradient '", text, "' is not understood; use full, last:4, one_step, round or checkpoint:8");
 }
 
 void TrainSettings::check(Problems& p) const {

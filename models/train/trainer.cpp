@@ -12,6 +12,7 @@ namespace sv {
 
 OptimiserSettings optimiser_settings(const TrainSettings& s) {
   OptimiserSettings o;
+  o.kind = parse_optimiser(s.optimiser);
   o.lr = s.lr;
   o.beta1 = s.beta1;
   o.beta2 = s.beta2;
@@ -22,6 +23,8 @@ OptimiserSettings optimiser_settings(const TrainSettings& s) {
   o.steps = s.steps;
   o.decay = s.decay;
   o.floor = s.floor;
+  o.embedding_lr = s.embedding_lr;
+  o.embedding_weight_decay = s.embedding_weight_decay;
   return o;
 }
 
@@ -105,8 +108,7 @@ void Trainer::score(Tape& tape, const Readout& y, Rows rows, const Worker& w) {
       continue;
     }
     if (!answer) {
-      answer =
-          make_tensor(tape.arena(), {logits.dim(0), rows.count, batch_.positions}, DType::i32);
+      answer = make_tensor(tape.arena(), {logits.dim(0), rows.count, batch_.positions}, DType::i32);
       ops::argmax(tape.ctx, logits, answer);
       answer = to_host(tape.ctx, answer);
     }
@@ -123,8 +125,7 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
     Tape tape(ctx, true);
     w.plan.depth = depth_;
     w.plan.gradient = gradient_;
-    objective_->plan(
-        run, model_.params().seeds()[static_cast<size_t>(first)], w.plan.step, w.plan);
+    objective_->plan(run, model_.params().seeds()[static_cast<size_t>(first)], w.plan.step, w.plan);
     w.plan.start = nullptr;
     if (carry_.on()) {
       w.start = carry_.start(first, rows);
@@ -133,7 +134,7 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
     unroll(model_, inputs, w.plan, tape, w.trajectory);
     w.losses.clear();
     Supervised supervised{
-        tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses};
+        tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses, carry_};
     objective_->supervise(run, supervised);
     tape.ctx.models = ctx.models;
     tape.backward();

@@ -13,8 +13,8 @@ namespace {
 class Feedforward : public Reasoner {
  public:
   Feedforward(const ModelArgs& a)
-      : Reasoner(a.seeds, a.dtype, a.device),
-        init_(a.model.init),
+      : Reasoner(a.seeds, a.dtype, a.device, a.allocate),
+        start_(params_, "h", a.model.init, a.model.width),
         embed_(params_, a.task, a.model),
         inject_(params_, "inject", a.model.injection, a.model.width, a.model.without_injection),
         head_(params_, a.model.norm, a.model.width, a.task.answers) {
@@ -51,9 +51,7 @@ class Feedforward : public Reasoner {
   Var encode(Pass& pass, const Inputs& in) override {
     return pass.tap(Point::encoded, embed_(pass, in));
   }
-  State init(Pass& pass, const Inputs&, Var e) override {
-    return {{parts::initial_state(pass, init_, e)}};
-  }
+  State init(Pass& pass, const Inputs& in, Var e) override { return {{start_(pass, in, e)}}; }
   State step(Pass& pass, const Inputs& in, const State& h, Var e) override {
     const Layer& layer = layers_.at(static_cast<size_t>(pass.r - 1));
     Var x = inject_(pass, h[0], e);
@@ -70,7 +68,7 @@ class Feedforward : public Reasoner {
     std::optional<parts::Norm> norm;
   };
   Schedule schedule_;
-  std::string init_;
+  parts::StateStart start_;
   parts::Embed embed_;
   parts::Inject inject_;
   parts::Head head_;
@@ -83,7 +81,8 @@ ModelSettings shrink_to_parameters(const ModelArgs& args) {
   ModelArgs looped = args;
   looped.model.name = "looped";
   looped.seeds = {0};
-  looped.device = nullptr;  // only counted
+  looped.device = nullptr;
+  looped.allocate = false;  // only counted
   const int64_t budget = make_looped(looped)->params().count();
   ModelArgs narrow = looped;
   const int step = 2 * args.model.heads;  // keeps head widths even

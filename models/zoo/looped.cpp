@@ -11,8 +11,8 @@ namespace {
 class Looped : public Reasoner {
  public:
   Looped(const ModelArgs& a)
-      : Reasoner(a.seeds, a.dtype, a.device),
-        init_(a.model.init),
+      : Reasoner(a.seeds, a.dtype, a.device, a.allocate),
+        start_(params_, "h", a.model.init, a.model.width),
         embed_(params_, a.task, a.model),
         inject_(params_, "inject", a.model.injection, a.model.width, a.model.without_injection),
         head_(params_, a.model.norm, a.model.width, a.task.answers) {
@@ -41,9 +41,7 @@ class Looped : public Reasoner {
     }
     return pass.tap(Point::encoded, e);
   }
-  State init(Pass& pass, const Inputs&, Var e) override {
-    return {{parts::initial_state(pass, init_, e)}};
-  }
+  State init(Pass& pass, const Inputs& in, Var e) override { return {{start_(pass, in, e)}}; }
   State step(Pass& pass, const Inputs& in, const State& h, Var e) override {
     Var x = inject_(pass, h[0], e);
     for (const parts::Block& block : core_) {
@@ -95,7 +93,7 @@ class Looped : public Reasoner {
   }
 
   Schedule schedule_;
-  std::string init_;
+  parts::StateStart start_;
   parts::Embed embed_;
   std::vector<parts::Block> prelude_, core_, coda_;
   parts::Inject inject_;

@@ -49,6 +49,10 @@ void expect_true_gradients(Reasoner& model, const Data& data, const Plan& plan) 
   size_t index = 0;
   for (Param& p : model.params()) {
     const std::vector<double>& grad = grads[index++];
+    if (p.fixed) {
+      EXPECT_EQ(std::ranges::count(grad, 0.0), std::ssize(grad)) << p.name;
+      continue;
+    }
     double largest = 1e-3;
     for (const double g : grad) {
       largest = std::max(largest, std::abs(g));

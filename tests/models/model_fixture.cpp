@@ -75,6 +75,18 @@ Setting changed(const std::string& name, F&& change) {
   return out;
 }
 
+/// The family's published form at the fixture's size.
+template <class F>
+Setting changed_family(const std::string& name, const std::string& family, F&& change) {
+  Setting out{name, family_settings(family)};
+  const ModelSettings base = base_model();
+  out.model.width = base.width;
+  out.model.heads = base.heads;
+  out.model.hidden = base.hidden;
+  change(out.model);
+  return out;
+}
+
 std::vector<double> numbers_of(const Tensor& x, int m) {
   std::vector<double> out;
   with_float(x.dtype, [&]<class T>() {
@@ -115,6 +127,33 @@ std::vector<Setting> all_settings() {
       changed("learned", [](S& s) { s.positions = "learned", s.mask = "causal"; }),
       changed("prelude_coda", [](S& s) { s.prelude = 1, s.coda = 1, s.positions = "none"; }),
       changed("halt_head", [](S& s) { s.halt_head = true, s.init = "normal"; }),
+      changed_family("hrm", "hrm", [](S&) {}),
+      changed_family("hrm_learned",
+                     "hrm",
+                     [](S& s) {
+                       s.positions = "learned", s.layers = 2, s.puzzle_embedding = true;
+                       s.placement = "pre", s.prefix = 2;
+                     }),
+      changed_family("trm", "trm", [](S& s) { s.inner = "2", s.prefix = 2; }),
+      changed_family(
+          "trm_tokens",
+          "trm",
+          [](S& s) { s.mixer = "tokens", s.positions = "none", s.inner = "1", s.prefix = 1; }),
+      changed_family("eqr",
+                     "trm",
+                     [](S& s) {
+                       s.damping = 0.9, s.noise = 0.1, s.init = "random", s.inner = "2";
+                       s.prefix = 0;
+                     }),
+      changed_family(
+          "urm", "trm", [](S& s) { s.states = 1, s.conv = 2, s.inner = "2", s.prefix = 1; }),
+      changed_family("rsm",
+                     "trm",
+                     [](S& s) {
+                       s.halt_head = false, s.tied_head = true, s.token_norm = false;
+                       s.mixer = "tokens", s.positions = "none", s.prefix = 0;
+                       s.inner = "1@0,2@5", s.symbols = 6, s.token_shift = 1, s.answer_shift = 2;
+                     }),
       changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
       changed(
           "feedforward_narrow",
