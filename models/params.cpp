@@ -1,5 +1,8 @@
 #include "models/params.h"
 
+#include <cmath>
+#include <numbers>
+
 #include "core/nearest.h"
 #include "core/rng.h"
 #include "kernels/memory/copy.h"
@@ -10,6 +13,26 @@ namespace sv {
 
 namespace {
 
+/// Element `index` of a parameter whose draws are keyed by `seed` and `stream`.
+double start(const Init& init, uint64_t seed, uint32_t stream, uint64_t index) {
+  switch (init.kind) {
+    case Init::Kind::constant:
+      return init.scale;
+    case Init::Kind::normal:
+      return init.scale * Rng(seed, stream).normal(index);
+    case Init::Kind::uniform:
+      return init.scale * (2 * Rng(seed, stream).uniform(index) - 1);
+    case Init::Kind::truncated_normal:
+      break;
+  }
+  // Rejection; the attempt stands in the key where a training step would.
+  double x = Rng(seed, stream).normal(index);
+  for (uint64_t attempt = 1; std::abs(x) > init.cut; ++attempt) {
+    x = Rng(seed, stream, attempt).normal(index);
+  }
+  return init.scale * x;
+}
+
 template <class T>
 void fill(const Tensor& value,
           std::span<const uint64_t> seeds,
@@ -17,26 +40,28 @@ void fill(const Tensor& value,
           const Init& init) {
   const int64_t per_model = value.numel() / static_cast<int64_t>(seeds.size());
   for (size_t m = 0; m < seeds.size(); ++m) {
-    const Rng rng(seeds[m], stream_of("init." + name));
+    const uint32_t stream = stream_of("init." + name);
     T* out = value.as<T>() + static_cast<int64_t>(m) * per_model;
     for (int64_t i = 0; i < per_model; ++i) {
-      const auto index = static_cast<uint64_t>(i);
-      switch (init.kind) {
-        case Init::Kind::constant:
-          out[i] = static_cast<T>(init.scale);
-          break;
-        case Init::Kind::normal:
-          out[i] = static_cast<T>(static_cast<float>(init.scale * rng.normal(index)));
-          break;
-        case Init::Kind::uniform:
-          out[i] = static_cast<T>(static_cast<float>(init.scale * (2 * rng.uniform(index) - 1)));
-          break;
-      }
+      const double x = start(init, seeds[m], stream, static_cast<uint64_t>(i));
+      // A draw is that of the f32 model in f64 too; a constant is exact.
+      out[i] = init.kind == Init::Kind::constant ? static_cast<T>(x)
+                                                 : static_cast<T>(static_cast<float>(x));
     }
   }
 }
 
 }  // namespace
+
+double truncated_std(double cut) {
+  const double density = std::exp(-0.5 * cut * cut) / std::sqrt(2 * std::numbers::pi);
+  return std::sqrt(1 - 2 * cut * density / std::erf(cut / std::numbers::sqrt2));
+}
+
+Init Init::truncated_normal(double std_dev, double cut, bool corrected) {
+  SV_CHECK(cut >= 0.5, "a normal is cut at 0.5 standard deviations or more, got ", cut);
+  return {Kind::truncated_normal, corrected ? std_dev / truncated_std(cut) : std_dev, cut};
+}
 
 Params::Params(std::vector<uint64_t> seeds, DType dtype, Device* device)
     : seeds_(std::move(seeds)), dtype_(dtype), device_(device) {
@@ -61,7 +86,8 @@ ParamId Params::add(const std::string& name, const Shape& inner, const Init& ini
   const Shape shape(dims);
   Buffer value(shape, dtype_);
   with_float(dtype_, [&]<class T>() { fill<T>(value, seeds_, name, init); });
-  params_.push_back({name, placed(std::move(value), device_), {shape, dtype_, device_}, decay, {}});
+  params_.push_back(
+      {name, placed(std::move(value), device_), {shape, dtype_, device_}, decay, false, {}});
   return static_cast<ParamId>(params_.size()) - 1;
 }
 

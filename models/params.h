@@ -14,15 +14,25 @@ namespace sv {
 /// How a parameter starts. Draws are keyed by (the model's own seed, "init." + name, element),
 /// never by its place.
 struct Init {
-  enum class Kind : uint8_t { constant, normal, uniform } kind = Kind::constant;
+  enum class Kind : uint8_t { constant, normal, uniform, truncated_normal } kind = Kind::constant;
   double scale = 0;  // the constant; the standard deviation; the half-width
+  double cut = 0;    // of truncated_normal: draws lie within cut * scale
 
   static Init zeros() { return {Kind::constant, 0}; }
   static Init ones() { return {Kind::constant, 1}; }
   static Init constant(double value) { return {Kind::constant, value}; }
   static Init normal(double std_dev) { return {Kind::normal, std_dev}; }
   static Init uniform(double half_width) { return {Kind::uniform, half_width}; }
+  /// A normal of that standard deviation without its tails beyond `cut` standard deviations, which
+  /// must be at least 0.5. What is left spreads less; `corrected` widens the normal so that the
+  /// draws have `std_dev` (jax.nn.initializers' truncated normal; HRM with cut 2 and std_dev =
+  /// 1/sqrt(inputs)). They then lie within cut * std_dev / truncated_std(cut).
+  static Init truncated_normal(double std_dev, double cut, bool corrected = false);
 };
+
+/// Standard deviation of a standard normal that is cut at +-cut:
+/// sqrt(1 - 2 cut phi(cut) / (2 Phi(cut) - 1)).
+double truncated_std(double cut);
 
 using ParamId = int;
 
@@ -31,6 +41,7 @@ struct Param {
   Buffer value;               // (M, ...)
   Buffer grad;                // (M, ...)
   bool decay = false;         // weight decay applies (matrices; not gains, biases, embeddings)
+  bool sparse_sign = false;   // a table updated by signs of gradients, used rows alone: Optimiser
   std::vector<Buffer> lanes;  // further gradients (M, ...), see Params::reserve_lanes
   const Buffer& lane(int i) const { return i == 0 ? grad : lanes[static_cast<size_t>(i - 1)]; }
 };

@@ -3,11 +3,26 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/nearest.h"
 #include "kernels/memory/copy.h"
+#include "kernels/memory/device.h"
+#include "kernels/ops/adam_atan2/adam_atan2.h"
 
 namespace sv {
 
-double OptimiserSettings::lr_at(int64_t step) const {
+const std::vector<std::string>& optimiser_names() {
+  static const std::vector<std::string> kNames = {"adamw", "adam_atan2", "sgd"};
+  return kNames;
+}
+
+OptimiserKind parse_optimiser(const std::string& name) {
+  const std::vector<std::string>& names = optimiser_names();
+  const auto at = std::ranges::find(names, name);
+  SV_CHECK(at != names.end(), "no optimiser '", name, "'", did_you_mean(name, names));
+  return static_cast<OptimiserKind>(at - names.begin());
+}
+
+double OptimiserSettings::share_at(int64_t step) const {
   double factor = 1;
   if (step < warmup) {
     factor = static_cast<double>(step + 1) / warmup;
@@ -17,13 +32,37 @@ double OptimiserSettings::lr_at(int64_t step) const {
     const double left = (static_cast<double>(steps) - static_cast<double>(step)) / falling;
     factor = std::min(factor, std::max(floor, floor + (1 - floor) * std::min(left, 1.0)));
   }
-  return lr * factor;
+  return factor;
 }
+
+namespace {
+
+void check_device(const Params& params, OptimiserKind kind) {
+  if (params.device() == nullptr) {
+    return;
+  }
+  const std::string& name = optimiser_names()[static_cast<size_t>(kind)];
+  SV_CHECK(kind == OptimiserKind::adamw,
+           "optimiser '",
+           name,
+           "' has no kernels for a device yet; ",
+           device_name(params.device()),
+           " trains with 'adamw'");
+  for (const Param& p : params) {
+    SV_CHECK(!p.sparse_sign,
+             "parameter ",
+             p.name,
+             " is updated by signs, which has no kernels for a device yet; train on the CPU");
+  }
+}
+
+}  // namespace
 
 Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
     : params_(params),
       settings_(settings),
       squares_({params.models()}, DType::f64, params.device()) {
+  check_device(params, settings.kind);
   const auto models = static_cast<size_t>(params.models());
   grad_norm_.assign(models, 0);
   lr_.assign(models, 0);
@@ -56,12 +95,7 @@ void Optimiser::measure(const Context& ctx) {
   }
 }
 
-void Optimiser::step(const Context& ctx, int64_t step) {
-  std::fill(lr_.begin(), lr_.end(), settings_.lr_at(step));
-  for (size_t m = 0; m < scale_.size(); ++m) {
-    const bool cut = settings_.clip > 0 && grad_norm_[m] > settings_.clip;
-    scale_[m] = cut ? settings_.clip / grad_norm_[m] : 1.0;
-  }
+ops::AdamWStep Optimiser::adam_step(int64_t step) const {
   ops::AdamWStep s;
   s.lr = lr_.data();
   s.grad_scale = scale_.data();
@@ -70,14 +104,49 @@ void Optimiser::step(const Context& ctx, int64_t step) {
   s.eps = settings_.eps;
   s.step = step + 1;
   s.ema_decay = settings_.ema;
-  updated_.clear();
+  return s;
+}
+
+void Optimiser::list_parameters() {
+  adam_.clear();
+  descended_.clear();
+  signed_.clear();
   for (size_t i = 0; i < moments_.size(); ++i) {
     const Param& p = params_[static_cast<ParamId>(i)];
     const Moments& m = moments_[i];
     const double decay = p.decay ? settings_.weight_decay : 0;
-    updated_.push_back({p.value, p.grad, m.first, m.second, m.average, decay});
+    if (p.sparse_sign) {
+      signed_.push_back({p.value, p.grad, {}, m.average, settings_.embedding_weight_decay});
+    } else if (settings_.kind == OptimiserKind::sgd) {
+      descended_.push_back({p.value, p.grad, m.first, m.average, decay});
+    } else {
+      adam_.push_back({p.value, p.grad, m.first, m.second, m.average, decay});
+    }
   }
-  ops::adamw(ctx, updated_, s);
+}
+
+void Optimiser::step(const Context& ctx, int64_t step) {
+  for (size_t m = 0; m < scale_.size(); ++m) {
+    const bool cut = settings_.clip > 0 && grad_norm_[m] > settings_.clip;
+    scale_[m] = cut ? settings_.clip / grad_norm_[m] : 1.0;
+  }
+  list_parameters();
+  std::fill(lr_.begin(), lr_.end(), settings_.lr_at(step));
+  switch (settings_.kind) {
+    case OptimiserKind::adamw:
+      ops::adamw(ctx, adam_, adam_step(step));
+      break;
+    case OptimiserKind::adam_atan2:
+      ops::adam_atan2(ctx, adam_, adam_step(step));
+      break;
+    case OptimiserKind::sgd:
+      ops::sgd(ctx, descended_, {lr_.data(), settings_.beta1, scale_.data(), settings_.ema});
+      break;
+  }
+  if (!signed_.empty()) {
+    std::fill(lr_.begin(), lr_.end(), settings_.embedding_lr * settings_.share_at(step));
+    ops::sign_sgd(ctx, signed_, {lr_.data(), 0, nullptr, settings_.ema});
+  }
 }
 
 void Optimiser::swap_average() {

@@ -6,6 +6,7 @@
 #include "core/fields.h"
 #include "models/depth.h"
 #include "models/strategies.h"
+#include "models/train/optimiser.h"
 
 namespace sv {
 
@@ -15,6 +16,7 @@ std::vector<std::string> objective_names();
 struct TrainSettings {
   int steps = 950;
   int batch = 64;
+  std::string optimiser = "adamw";
   double lr = 3e-3;
   int warmup = 100;
   double decay = 0.4;
@@ -24,6 +26,8 @@ struct TrainSettings {
   double beta2 = 0.95;
   double clip = 1.0;
   double ema = 0;
+  double embedding_lr = 1e-2;
+  double embedding_weight_decay = 0.1;
   std::string supervision = "last";
   std::string loss = "softmax";
   std::string gradient = "full";
@@ -43,6 +47,10 @@ struct TrainSettings {
       "effective batch of each model of the pack",
       range(1, 65536),
       unit("examples"));
+    v("optimiser",
+      optimiser,
+      "what updates the weights; on a device adamw alone",
+      one_of(optimiser_names()));
     v("lr", lr, "peak learning rate", range(0, 1));
     v("warmup", warmup, "linear warm-up", range(0, 1e6), unit("steps"));
     v("decay",
@@ -51,10 +59,18 @@ struct TrainSettings {
       range(0, 1));
     v("floor", floor, "share of lr left at the end", range(0, 1));
     v("weight_decay", weight_decay, "decoupled, on matrices only", range(0, 10));
-    v("beta1", beta1, "AdamW first moment", range(0, 0.9999));
-    v("beta2", beta2, "AdamW second moment", range(0, 0.99999));
+    v("beta1", beta1, "first moment of adamw and adam_atan2, momentum of sgd", range(0, 0.9999));
+    v("beta2", beta2, "second moment of adamw and adam_atan2", range(0, 0.99999));
     v("clip", clip, "gradient norm of each model is cut at this; 0 = no clipping", range(0, 1e6));
     v("ema", ema, "decay of the weight average used for evaluation; 0 = none", range(0, 0.99999));
+    v("embedding_lr",
+      embedding_lr,
+      "peak learning rate of tables that are updated by signs (embeddings of single puzzles)",
+      range(0, 1));
+    v("embedding_weight_decay",
+      embedding_weight_decay,
+      "decoupled, on the rows of such tables that were used",
+      range(0, 10));
     v("supervision",
       supervision,
       "what the readouts of a run are worth; see `subvocal list objectives`",

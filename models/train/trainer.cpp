@@ -12,6 +12,7 @@ namespace sv {
 
 OptimiserSettings optimiser_settings(const TrainSettings& s) {
   OptimiserSettings o;
+  o.kind = parse_optimiser(s.optimiser);
   o.lr = s.lr;
   o.beta1 = s.beta1;
   o.beta2 = s.beta2;
@@ -22,6 +23,8 @@ OptimiserSettings optimiser_settings(const TrainSettings& s) {
   o.steps = s.steps;
   o.decay = s.decay;
   o.floor = s.floor;
+  o.embedding_lr = s.embedding_lr;
+  o.embedding_weight_decay = s.embedding_weight_decay;
   return o;
 }
 

@@ -73,6 +73,22 @@ TEST(Resume, EqualsTheUninterruptedRunBitForBit) {
   EXPECT_EQ(second.trainer->stats().loss[0], whole.trainer->stats().loss[0]);
 }
 
+TEST(Resume, EqualsTheUninterruptedRunWithEveryOptimiser) {
+  for (const std::string& name : optimiser_names()) {
+    TrainCase c = small_case();
+    c.train.optimiser = name;
+    Training whole(c, kSeeds);
+    whole.steps(0, 6);
+    const TempFolder folder;
+    Training first(c, kSeeds), second(c, kSeeds);
+    first.steps(0, 3);
+    save(folder.path(), first, 3);
+    load(*newest_checkpoint(folder.path()), second);
+    second.steps(3, 6);
+    EXPECT_EQ(state_of(second), state_of(whole)) << name;
+  }
+}
+
 TEST(Resume, LoadingTwiceFreezesOnce) {
   TrainCase c = small_case();
   c.train.plant_nan = "7:2:loop.1.state_out";

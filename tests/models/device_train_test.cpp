@@ -66,6 +66,31 @@ TrainCase rich_case() {
   return c;
 }
 
+TEST_F(DeviceTraining, RefusesWhatADeviceCannotUpdate) {
+  const auto refusal = [&](OptimiserKind kind, bool sparse_sign) -> std::string {
+    Params params(kSeeds, DType::f32, &device_);
+    params[params.add("table", {3, 2}, Init::zeros())].sparse_sign = sparse_sign;
+    OptimiserSettings s;
+    s.kind = kind;
+    try {
+      Optimiser optimiser(params, s);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(OptimiserKind::adamw, false), "");
+  for (const auto& [kind, name] : {std::pair{OptimiserKind::adam_atan2, "'adam_atan2'"},
+                                   std::pair{OptimiserKind::sgd, "'sgd'"}}) {
+    const std::string text = refusal(kind, false);
+    EXPECT_NE(text.find(std::string("optimiser ") + name + " has no kernels for a device yet"),
+              std::string::npos)
+        << text;
+  }
+  const std::string text = refusal(OptimiserKind::adamw, true);
+  EXPECT_NE(text.find("parameter table is updated by signs"), std::string::npos) << text;
+}
+
 TEST_F(DeviceTraining, FollowsTheCurveOfTheCpuAndRepeatsItsBits) {
   TrainCase untied = tiny_case();
   untied.model.name = "feedforward";

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 
 namespace sv {
@@ -56,6 +58,22 @@ TEST(TrainSettings, ASlipInTheSchemeIsAProblemOfItsKey) {
   ASSERT_EQ(problems.list.size(), 1u);
   EXPECT_EQ(problems.list[0].key, "train.gradient");
   EXPECT_NE(problems.list[0].message.find("lost:4"), std::string::npos);
+}
+
+/// So that a checkpoint of one optimiser is not gone on with by another.
+TEST(TrainSettings, TheOptimiserIsPartOfTheDigest) {
+  std::vector<std::string> digests;
+  for (const std::string& name : optimiser_names()) {
+    TrainSettings s;
+    s.optimiser = name;
+    EXPECT_TRUE(problems_of(s).empty()) << name;
+    digests.push_back(digest_of(fields_of(s)));
+  }
+  std::ranges::sort(digests);
+  EXPECT_EQ(std::ranges::adjacent_find(digests), digests.end());
+  TrainSettings s;
+  s.optimiser = "adam";
+  EXPECT_EQ(problems_of(s).size(), 1u);
 }
 
 TEST(DepthSettings, ASlipInTheLawIsAProblemOfItsKey) {

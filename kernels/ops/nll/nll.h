@@ -1,8 +1,9 @@
 // Negative log-likelihood of each token: nll = logz - log s(x_target), logz = log sum_v s(x_v).
 //
-//   softmax:   s(x) = e^x (from max x on)               d nll/dx_v = s(x_v) / sum s - [v = target]
-//   stablemax: s(x) = x + 1 for x >= 0, else 1/(1 - x)  d nll/dx_v = s'(x_v) / sum s
-//              s'(x) = 1 for x >= 0, else 1/(1 - x)^2                - [v = target] / (1 + |x_v|)
+//   softmax:   s(x) = e^x, from max x on
+//              dlogits_v = dnll (s(x_v) / sum s - [v = target])
+//   stablemax: s(x) = x + 1 for x >= 0, else 1/(1 - x);   s'(x) = 1 for x >= 0, else 1/(1 - x)^2
+//              dlogits_v = dnll (s'(x_v) / sum s - [v = target] / (1 + |x_v|))
 //
 // Shapes: logits (M, B, T, V), 1 <= V <= 4096; targets i32 (1|M, B, T), -1 = no target (nll and
 // gradient 0), another value outside [0, V) throws; nll (M, B, T); logz f64 (M, B, T), kept for the
