@@ -1,7 +1,6 @@
 // The differentiable losses of ops.h.
 #include "kernels/autograd/any_grad.h"
 #include "kernels/autograd/ops.h"
-#include "kernels/ops/arguments.h"
 #include "kernels/ops/linear_xent/linear_xent.h"
 #include "kernels/ops/nll/nll.h"
 #include "kernels/ops/sigmoid_xent/sigmoid_xent.h"
@@ -10,7 +9,7 @@
 namespace sv::ad {
 
 Var softmax_xent(Tape& tape, Var logits, const Tensor& targets, const Tensor& weight, Tensor* nll) {
-  const Shape rows = ops::row_shape(logits.value());
+  const Shape rows = logits.shape().without_last();
   const DType dtype = logits.value().dtype;
   Var loss = tape.output({rows[0]}, dtype, logits.needs_grad());
   const Tensor nll_MBT = make_tensor(tape.arena(), rows, dtype);
@@ -28,7 +27,7 @@ Var softmax_xent(Tape& tape, Var logits, const Tensor& targets, const Tensor& we
 
 Var linear_xent(
     Tape& tape, Var x, Var w, Var bias, const Tensor& targets, const Tensor& weight, Tensor* nll) {
-  const Shape rows = ops::row_shape(x.value());
+  const Shape rows = x.shape().without_last();
   const DType dtype = x.value().dtype;
   Var loss = tape.output({rows[0]}, dtype, any_grad({x, w, bias}));
   const Tensor nll_MBT = make_tensor(tape.arena(), rows, dtype);
@@ -56,7 +55,7 @@ Var sigmoid_xent(Tape& tape, Var logit, const Tensor& target, const Tensor& weig
 
 Var nll(Tape& tape, ops::LossKind kind, Var logits, const Tensor& targets) {
   const DType dtype = logits.value().dtype;
-  Var loss = tape.output(ops::row_shape(logits.value()), dtype, logits.needs_grad());
+  Var loss = tape.output(logits.shape().without_last(), dtype, logits.needs_grad());
   const Tensor logz_MBT = make_tensor(tape.arena(), loss.shape(), DType::f64);
   ops::nll(tape.ctx, kind, logits.value(), targets, loss.value(), logz_MBT);
   tape.record(loss, [=](Tape& t, const Tensor& dloss) {

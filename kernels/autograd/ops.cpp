@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "kernels/autograd/any_grad.h"
-#include "kernels/ops/arguments.h"
 #include "kernels/ops/attention_fused/attention_fused.h"
 #include "kernels/ops/broadcast/broadcast.h"
 #include "kernels/ops/concat/concat.h"
@@ -336,7 +335,7 @@ Var sum(Tape& tape, Var x) {
 }
 
 Var sum_last(Tape& tape, Var x) {
-  Var y = tape.output(ops::row_shape(x.value()), x.value().dtype, x.needs_grad());
+  Var y = tape.output(x.shape().without_last(), x.value().dtype, x.needs_grad());
   ops::sum_last(tape.ctx, x.value(), y.value());
   tape.record(y, [=](Tape& t, const Tensor& dy) { ops::sum_last_vjp(t.ctx, dy, t.grad_into(x)); });
   return y;

@@ -47,6 +47,12 @@ class Shape {
     s.dims_[i < 0 ? i + rank_ : i] = size;
     return s;
   }
+  /// The same shape without its last dimension: one number per row.
+  Shape without_last() const {
+    Shape s = with(-1, 0);
+    --s.rank_;
+    return s;
+  }
   bool operator==(const Shape& other) const {
     if (rank_ != other.rank_) {
       return false;

@@ -11,11 +11,6 @@ inline int64_t rows_per_model(const Tensor& x) {
   return columns == 0 ? 0 : x.numel() / columns;
 }
 
-/// Shape of one number per row of x (M, ..., D): that of x without its last axis.
-inline Shape row_shape(const Tensor& x) {
-  return {x.shape.to_vector().data(), x.shape.rank() - 1};
-}
-
 /// Refuses a device, for an op that the CPU alone computes.
 inline void expect_host(const Context& ctx, const char* op) {
   SV_CHECK(ctx.device == nullptr, op, " has no kernels for a device yet; it runs on the CPU");

@@ -1,4 +1,4 @@
-// Trainer: one optimiser step of a pack: draw, unroll, loss (M), backward, clip per model, AdamW.
+// Trainer: one step of a pack: draw, unroll, loss (M), backward, clip per model, optimiser.
 // The batch of a model goes through loop and backward in groups of a few sequences, one thread each
 // (groups.h). On a device the whole pack goes through with its whole batch in one go, which is what
 // fills a GPU: there a model's gradient is one sum over its batch, on the CPU lane after lane, so

@@ -28,6 +28,12 @@ TEST(Shape, ReplacesOneDimension) {
   EXPECT_THROW(s.with(3, 1), Error);
 }
 
+TEST(Shape, LosesItsLastDimension) {
+  EXPECT_EQ((Shape{4, 3, 2}).without_last(), (Shape{4, 3}));
+  EXPECT_EQ(Shape{4}.without_last(), Shape{});
+  EXPECT_THROW(Shape{}.without_last(), Error);
+}
+
 TEST(Shape, DiffersByRankAsWellAsBySize) {
   EXPECT_EQ((Shape{2, 3}), (Shape{2, 3}));
   EXPECT_NE((Shape{2, 3}), (Shape{3, 2}));

@@ -112,6 +112,15 @@ TEST(SteadyTraining, EveryKindOfPartAsksTheHeapForNothing) {
   }
 }
 
+TEST(SteadyTraining, EveryOptimiserAsksTheHeapForNothing) {
+  for (const std::string& name : optimiser_names()) {
+    TrainCase c = tiny_case();
+    c.train.optimiser = name;
+    c.train.ema = 0.9;
+    EXPECT_EQ(steady_allocations(c, 1), 0) << name;
+  }
+}
+
 TEST(SteadyTraining, ThreadsAskTheHeapForNothing) {
   EXPECT_EQ(steady_allocations(tiny_case(), 2), 0);
 }

@@ -66,9 +66,10 @@ TrainCase rich_case() {
   return c;
 }
 
-TEST_F(DeviceTraining, RefusesWhatADeviceCannotUpdate) {
+TEST(DeviceOptimiser, RefusesWhatADeviceCannotUpdate) {
+  simt::SimtDevice device;
   const auto refusal = [&](OptimiserKind kind, bool sparse_sign) -> std::string {
-    Params params(kSeeds, DType::f32, &device_);
+    Params params(kSeeds, DType::f32, &device);
     params[params.add("table", {3, 2}, Init::zeros())].sparse_sign = sparse_sign;
     OptimiserSettings s;
     s.kind = kind;

@@ -49,7 +49,7 @@ void sum_rows(const Context& ctx, const Dims& d, const Grad& out, F&& value) {
 
 void mul_rows(const Context& ctx, const Tensor& x, const Tensor& s, const Tensor& y) {
   const Dims d = dims_of(ctx, x, "mul_rows");
-  expect_shape(s.shape, row_shape(x), "s");
+  expect_shape(s.shape, x.shape.without_last(), "s");
   expect_shape(y.shape, x.shape, "y");
   with_float(x.dtype, [&]<class T>() {
     const T *from = x.as<T>(), *factor = s.as<T>();
@@ -69,7 +69,7 @@ void mul_rows_vjp(const Context& ctx,
                   const Grad& dx,
                   const Grad& ds) {
   const Dims d = dims_of(ctx, x, "mul_rows");
-  expect_shape(s.shape, row_shape(x), "s");
+  expect_shape(s.shape, x.shape.without_last(), "s");
   expect_shape(dy.shape, x.shape, "dy");
   expect_grad(dx, x.shape, "dx");
   expect_grad(ds, s.shape, "ds");

@@ -56,7 +56,7 @@ void sum_last(const Context& ctx, const Tensor& x, const Tensor& y) {
   expect_host(ctx, "sum_last");
   const int64_t N = rows_per_model(x), D = x.dim(-1);
   SV_CHECK(D >= 1, "sum_last needs a last axis of at least 1, got ", x.shape);
-  expect_shape(y.shape, row_shape(x), "y");
+  expect_shape(y.shape, x.shape.without_last(), "y");
   with_float(x.dtype, [&]<class T>() {
     const T* from = x.as<T>();
     T* to = y.as<T>();
@@ -72,7 +72,7 @@ void sum_last_vjp(const Context& ctx, const Tensor& dy, const Grad& dx) {
   expect_host(ctx, "sum_last");
   if (dx.wanted()) {
     const int64_t N = rows_per_model(dx.t);
-    expect_shape(dy.shape, row_shape(dx.t), "dy");
+    expect_shape(dy.shape, dx.t.shape.without_last(), "dy");
     spread(ctx, dy, dx, N, dx.t.dim(-1));
   }
 }
