@@ -37,6 +37,7 @@ class Loop {
   bool gradient_at(int r) const;
   int segment_end(int r) const;
   void step_recorded(int r);
+  void end_at_fixed_point(int r);
   void step_plain(int r);
   void step_checkpointed(int r0, int r1);
   void detach_after(int r);
@@ -75,6 +76,7 @@ class Loop {
   std::unique_ptr<Halting> halting_;
   int last_r_ = 0;
   State h_;
+  State before_last_;           // implicit gradient: the state before the last period
   bool kept_ = false;           // h_ lives at the bottom of the arena
   Tensor change_MB_;            // of the current update, when somebody wants it
   std::vector<int> read_outs_;  // (R + 1, M), with taps only: readouts made

@@ -137,6 +137,8 @@ int Loop::gradient_reach() const {
       return 0;
     case Gradient::Kind::last_k:
       return plan_.gradient.k;
+    case Gradient::Kind::implicit:
+      return model_.schedule().period();
     case Gradient::Kind::one_step:
       return model_.schedule().one_step();
     case Gradient::Kind::round:

@@ -59,7 +59,7 @@ struct Pass {
   /// The parameter as a Var; its gradient goes to Params.
   Var param(ParamId id) {
     const Param& p = params[id];
-    return p.fixed ? tape.constant(members.of(p.value))
+    return p.fixed || tape.fixed_parameters() ? tape.constant(members.of(p.value))
                    : tape.parameter(members.of(p.value), members.of(p.lane(members.lane)));
   }
   /// The matrix's panels, if the run has packed its weights.
@@ -91,6 +91,11 @@ class Reasoner {
   virtual Var encode(Pass&, const Inputs&) = 0;
   virtual State init(Pass&, const Inputs&, Var e) = 0;
   virtual State step(Pass&, const Inputs&, const State& h, Var e) = 0;  // update pass.r
+  /// The map whose fixed point the updates look for, for the implicit gradient; the update itself
+  /// unless a solver makes it.
+  virtual State map(Pass& pass, const Inputs& in, const State& h, Var e) {
+    return step(pass, in, h, e);
+  }
   virtual Var readout(Pass&, const Inputs&, const State& h, Var e) = 0;
   /// Absent if the model has no halting head.
   virtual Var halt_logit(Pass&, const State&) { return {}; }
@@ -98,7 +103,7 @@ class Reasoner {
   virtual Var continue_logit(Pass&, const State&) { return {}; }
   /// A cost of the state that training adds to the loss, weighted by train.penalty: the ponder cost
   /// of adaptive computation time; (M,B).
-  virtual Var penalty(Pass&, const State&) { return {}; }
+  virtual Var penalty(Pass&, const Inputs&, const State&, Var /*e*/) { return {}; }
 
   Params& params() { return params_; }
   const Params& params() const { return params_; }

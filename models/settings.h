@@ -44,6 +44,9 @@ struct ModelSettings {
   int symbols = 0;
   int token_shift = 0;
   int answer_shift = 0;
+  int dimensions = 0;
+  std::string solver = "damped";
+  int solver_memory = 5;
 
   template <class V>
   void fields(V& v) {
@@ -152,6 +155,20 @@ struct ModelSettings {
       range(0, 65536));
     v("token_shift", token_shift, "row of the task's first input symbol", range(0, 65535));
     v("answer_shift", answer_shift, "row of the task's first answer", range(0, 65535));
+    // deq
+    v("solver",
+      solver,
+      "how the next iterate is found",
+      one_of({"damped", "anderson", "broyden"}));
+    v("solver_memory",
+      solver_memory,
+      "iterates (anderson) or rank-one updates (broyden) that are remembered",
+      range(1, 16));
+    // deep_thinking
+    v("dimensions",
+      dimensions,
+      "of the convolutions; 0: 2 if the task's positions are a square grid, else 1",
+      range(0, 2));
   }
   /// Keys that the family does not read.
   void check(Problems& problems) const;

@@ -33,6 +33,7 @@ struct Gradient {
     last_k,      // the last `k` updates; the state before them is a constant
     one_step,    // the last update of every part (HRM's scheme; last_k 1 for one-part models)
     round,       // the last round, which are the updates of one outermost index (TRM), and `k` more
+    implicit,    // of the fixed point: the last period, and `k` iterations for what came before it
     checkpoint,  // full, but only every k-th state is kept and the segments are recomputed
   };
   Kind kind = Kind::none;

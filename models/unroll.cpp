@@ -4,6 +4,7 @@
 #include "models/unroll.h"
 
 #include "kernels/autograd/checkpoint.h"
+#include "kernels/autograd/implicit.h"
 #include "kernels/memory/copy.h"
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/reduce/reduce.h"
@@ -52,13 +53,15 @@ void keep_finished(
   }
 }
 
-/// Update r, with the taps around the part it writes.
-State call_step(Reasoner& model, Pass pass, const Inputs& in, const State& h, Var e) {
+/// Update r, with the taps around the part it writes; `map`: by the map whose fixed point is
+/// sought.
+State call_step(
+    Reasoner& model, Pass pass, const Inputs& in, const State& h, Var e, bool map = false) {
   const int r = pass.r;
   const int part = model.schedule().part_of(r);
   State before = h;
   before[part] = pass.tap(Point::state_in, h[part], -1, part);
-  State after = model.step(pass, in, before, e);
+  State after = map ? model.map(pass, in, before, e) : model.step(pass, in, before, e);
   after[part] = pass.tap(Point::state_out, after[part], -1, part);
   return after;
 }
@@ -81,7 +84,9 @@ Readout Loop::read_out(Tape& tape, int r, std::span<const int> models) {
     note(halts_, r, models);
   }
   y.go_on = model_.continue_logit(at, h_);
-  y.penalty = model_.penalty(at, h_);
+  if (tape.recording()) {
+    y.penalty = model_.penalty(at, in_, h_, out_.e);
+  }
   tape.ctx.models = outer;
   return y;
 }
@@ -153,13 +158,60 @@ void Loop::step_plain(int r) {
 
 void Loop::step_recorded(int r) {
   tape_.ctx.models = active_;
-  State after = call_step(model_, pass(tape_, Phase::loop, r), in_, h_, out_.e);
+  const bool implicit = plan_.gradient.kind == Gradient::Kind::implicit;
+  if (implicit && r == last_r_ - model_.schedule().period() + 1) {
+    before_last_ = h_;
+  }
+  State after = call_step(model_, pass(tape_, Phase::loop, r), in_, h_, out_.e, implicit);
   keep_finished(tape_.ctx, h_, after, parts(), active_);
   measure_change(tape_, r, after);
   h_ = after;
   kept_ = false;
   tape_.ctx.models = base_;
   detach_after(r);
+  if (implicit && r == last_r_) {
+    end_at_fixed_point(r);
+  }
+}
+
+/// The last period has been recorded: gradients that reach its end are those of the fixed point.
+void Loop::end_at_fixed_point(int r) {
+  for (int m = 0; m < models(); ++m) {
+    SV_CHECK(depth_of(m) == 0 || depth_of(m) == r,
+             "the implicit gradient needs one depth for all models of a run, got ",
+             depth_of(m),
+             " and ",
+             r);
+  }
+  const size_t n = static_cast<size_t>(parts());
+  const int first = r - model_.schedule().period() + 1;
+  Reasoner* model = &model_;
+  TapSession* taps = taps_;
+  const Inputs inputs = in_;
+  const Members members = plan_.members;
+  const PackedWeights* packed = plan_.packed;
+  const uint64_t step = plan_.step;
+  const Tensor e = out_.e.value();
+  implicit_gradient(
+      tape_,
+      {before_last_.part.data(), n},
+      {h_.part.data(), n},
+      plan_.gradient.k,
+      [=](Tape& tape, const CheckpointVars& x, CheckpointVars& y) {
+        State h;
+        std::copy_n(x.begin(), n, h.part.begin());
+        if (taps != nullptr) {
+          taps->set_replay(true);
+        }
+        for (int at = first; at <= r; ++at) {
+          Pass pass{tape, model->params(), taps, Phase::loop, at, members, packed, nullptr, step};
+          h = call_step(*model, pass, inputs, h, tape.constant(e), true);
+        }
+        if (taps != nullptr) {
+          taps->set_replay(false);
+        }
+        std::copy_n(h.part.begin(), n, y.begin());
+      });
 }
 
 /// Updates r0 .. r1 as one recomputed segment.
@@ -176,26 +228,26 @@ void Loop::step_checkpointed(int r0, int r1) {
   const Members members = plan_.members;
   const PackedWeights* packed = plan_.packed;
   const uint64_t step = plan_.step;
-  checkpoint(tape_,
-             {in.data(), n + 1},
-             {in.data(), n},
-             {out.data(), n},
-             [=](Tape& tape, const CheckpointVars& x, CheckpointVars& y, bool replay) {
-               State h;
-               std::copy_n(x.begin(), n, h.part.begin());
-               if (taps != nullptr) {
-                 taps->set_replay(replay);
-               }
-               for (int r = r0; r <= r1; ++r) {
-                 Pass at{
-                     tape, model->params(), taps, Phase::loop, r, members, packed, nullptr, step};
-                 h = call_step(*model, at, inputs, h, x[n]);
-               }
-               if (taps != nullptr) {
-                 taps->set_replay(false);
-               }
-               std::copy_n(h.part.begin(), n, y.begin());
-             });
+  checkpoint(
+      tape_,
+      {in.data(), n + 1},
+      {in.data(), n},
+      {out.data(), n},
+      [=](Tape& tape, const CheckpointVars& x, CheckpointVars& y, bool replay) {
+        State h;
+        std::copy_n(x.begin(), n, h.part.begin());
+        if (taps != nullptr) {
+          taps->set_replay(replay);
+        }
+        for (int r = r0; r <= r1; ++r) {
+          Pass at{tape, model->params(), taps, Phase::loop, r, members, packed, nullptr, step};
+          h = call_step(*model, at, inputs, h, x[n]);
+        }
+        if (taps != nullptr) {
+          taps->set_replay(false);
+        }
+        std::copy_n(h.part.begin(), n, y.begin());
+      });
   State after;
   std::copy_n(out.begin(), n, after.part.begin());
   keep_finished(tape_.ctx, h_, after, parts(), active_);

@@ -23,6 +23,19 @@ namespace {
   "train.optimiser=adam_atan2 train.clip=0"
 
 constexpr std::array kZoo = {
+    ZooEntry{"deep_thinking",
+             "recurrent convolutional net with recall, for inputs of any size",
+             make_deep_thinking,
+             "width layers injection dimensions",
+             "model.width=64 model.layers=2 model.injection=concat depth.train=30 "
+             "train.supervision=progressive train.lr=0.001 train.weight_decay=0"},
+    ZooEntry{"deq",
+             "deep equilibrium model: a fixed point by a solver, with implicit gradient",
+             make_deq,
+             "width layers heads kv_heads hidden mlp norm placement positions rope_base mask init "
+             "injection solver solver_memory damping",
+             "model.placement=post model.solver=anderson depth.train=30 "
+             "train.gradient=implicit:30 train.penalty=0"},
     ZooEntry{"feedforward",
              "untied control: every update has its own blocks",
              make_feedforward,

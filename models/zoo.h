@@ -45,6 +45,8 @@ struct ZooEntry {
   }
 };
 
+std::unique_ptr<Reasoner> make_deep_thinking(const ModelArgs&);
+std::unique_ptr<Reasoner> make_deq(const ModelArgs&);
 std::unique_ptr<Reasoner> make_feedforward(const ModelArgs&);
 std::unique_ptr<Reasoner> make_hrm(const ModelArgs&);
 std::unique_ptr<Reasoner> make_looped(const ModelArgs&);

@@ -44,6 +44,9 @@ class Tape {
   Context ctx;  // ctx.models may change between ops; every record remembers the list it ran with
 
   bool recording() const { return recording_; }
+  /// Whoever records parameters shall record constants: only gradients of inputs are wanted.
+  void fix_parameters() { fixed_parameters_ = true; }
+  bool fixed_parameters() const { return fixed_parameters_; }
   Arena& arena() const { return *ctx.arena; }
   /// Memory for what host code keeps: nodes, records, lists of models.
   Arena& host() const { return ctx.host(); }
@@ -116,6 +119,7 @@ class Tape {
 
   Record* last_ = nullptr;
   bool recording_;
+  bool fixed_parameters_ = false;
 };
 
 }  // namespace sv

@@ -16,6 +16,10 @@ namespace {
 constexpr std::array kObjectives = {
     ObjectiveEntry{"every", "mean loss of the answers after every update", make_every},
     ObjectiveEntry{"last", "loss of the answers after the last update", make_last},
+    ObjectiveEntry{
+        "progressive",
+        "loss after n updates without gradient and k with, both drawn; and of a full run",
+        make_progressive},
     ObjectiveEntry{"rows",
                    "last, as mean over rows of their own means, with halting and continue losses "
                    "(HRM, TRM)",

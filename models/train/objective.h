@@ -77,7 +77,8 @@ class Objective {
   /// Runs per step, each with its own depth, gradient and loss.
   virtual int runs() const { return 1; }
   /// Changes the plan of run i of the model with this seed at this step, from the settings' own.
-  virtual void plan(int /*run*/, uint64_t /*seed*/, uint64_t /*step*/, Plan&) const {}
+  virtual void plan(
+      int /*run*/, const Schedule&, uint64_t /*seed*/, uint64_t /*step*/, Plan&) const {}
   /// The plans of the models of a pack differ: on a device, where the pack runs as one, refused.
   virtual bool plans_by_seed() const { return false; }
   /// Adds the losses of run i.
@@ -96,6 +97,7 @@ std::unique_ptr<Objective> make_objective(const TrainSettings&);
 
 std::unique_ptr<Objective> make_every(const TrainSettings&);
 std::unique_ptr<Objective> make_last(const TrainSettings&);
+std::unique_ptr<Objective> make_progressive(const TrainSettings&);
 std::unique_ptr<Objective> make_rows(const TrainSettings&);
 
 }  // namespace sv

@@ -35,11 +35,14 @@ Gradient parse_gradient(const std::string& text) {
   if (text.starts_with("last:")) {
     return {Gradient::Kind::last_k, parse_count(text, 5)};
   }
+  if (text.starts_with("implicit:")) {
+    return {Gradient::Kind::implicit, parse_count(text, 9)};
+  }
   if (text.starts_with("checkpoint:")) {
     return {Gradient::Kind::checkpoint, parse_count(text, 11)};
   }
   fail(
-      "gradient '", text, "' is not understood; use full, last:4, one_step, round or checkpoint:8");
+      "gradient '", text, "' is not understood; use full, last:4, one_step, round, implicit:20 or checkpoint:8");
 }
 
 void TrainSettings::check(Problems& p) const {

@@ -34,6 +34,7 @@ struct TrainSettings {
   double reach_back = 0;
   double halt_weight = 0.5;
   double penalty = 0.01;
+  double progressive = 1;
   int segments = 1;
   double explore = 0.1;
   int log_every = 10;
@@ -96,6 +97,10 @@ struct TrainSettings {
       penalty,
       "weight of the model's own cost (the ponder cost of adaptive computation time)",
       range(0, 100));
+    v("progressive",
+      progressive,
+      "supervision=progressive: share of the loss of the run that begins without gradient",
+      range(0, 1));
     v("segments",
       segments,
       "most runs over one example, each an optimiser step that starts where the last one ended; a "

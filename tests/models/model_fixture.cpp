@@ -154,6 +154,11 @@ std::vector<Setting> all_settings() {
                        s.mixer = "tokens", s.positions = "none", s.prefix = 0;
                        s.inner = "1@0,2@5", s.symbols = 6, s.token_shift = 1, s.answer_shift = 2;
                      }),
+      changed("deep_thinking",
+              [](S& s) { s.name = "deep_thinking", s.injection = "concat", s.layers = 2; }),
+      changed("deep_thinking_without_recall",
+              [](S& s) { s.name = "deep_thinking", s.injection = "none"; }),
+      changed("deq", [](S& s) { s.name = "deq", s.placement = "post", s.damping = 0.8; }),
       changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
       changed(
           "feedforward_narrow",
