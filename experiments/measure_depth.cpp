@@ -130,6 +130,33 @@ void print_difficulty(const Group& g, const DepthCurves& c, const std::string& n
   }
 }
 
+/// What a rule looks at.
+const char* halt_text(Halt::Kind kind) {
+  switch (kind) {
+    case Halt::Kind::none:
+      return "none";
+    case Halt::Kind::change:
+      return "relative state change";
+    case Halt::Kind::divergence:
+      return "logit divergence";
+    case Halt::Kind::entropy:
+      return "entropy change";
+    case Halt::Kind::learned:
+      return "the learned score";
+    case Halt::Kind::sample:
+      return "a draw from the learned score";
+    case Halt::Kind::cdf:
+      return "the cumulated learned score";
+    case Halt::Kind::patience:
+      return "answers that stay";
+    case Halt::Kind::confident:
+      return "the most confident readout of all updates, which saves no work";
+    case Halt::Kind::oracle:
+      return "the difficulty of the item";
+  }
+  fail("unknown halting rule");
+}
+
 void measure_halting(Measured& run,
                      const DepthMeasure& what,
                      const Dataset& data,
@@ -199,14 +226,11 @@ std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& aske
     write_file(run, c);
   }
   if (what.halt.kind != Halt::Kind::none) {
-    const char* names[] = {
-        "none", "relative state change", "logit divergence", "entropy change", "the learned score"};
     measure_halting(
         run,
         what,
         data,
-        fmt::format(
-            "{} (threshold {})", names[static_cast<int>(what.halt.kind)], what.halt.threshold));
+        fmt::format("{} (threshold {})", halt_text(what.halt.kind), what.halt.threshold));
   }
   std::vector<DepthHeadline> out;
   for (const Group& g : groups) {

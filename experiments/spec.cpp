@@ -39,13 +39,14 @@ void check_halt(const HaltSettings& halt,
                 const ZooEntry& family,
                 const ModelSettings& model,
                 Problems& p) {
-  if (halt.rule != "learned" || family.has_halt_score(model)) {
+  if (!make_halt(halt).needs_score() || family.has_halt_score(model)) {
     return;
   }
   p.add("halt.rule",
         halt.rule + " needs a halting score, and " + std::string(family.name) +
             (family.halt == HaltScore::with_halt_head ? " has one with model.halt_head=true"
-                                                      : " has none"));
+                                                      : " has none; change, divergence, entropy "
+                                                        "and patience need no score"));
 }
 
 namespace {

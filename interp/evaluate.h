@@ -74,14 +74,14 @@ struct HaltOptions {
 struct HaltResult {
   Evidence evidence;
   int max_updates = 0;
-  std::vector<double> accuracy, exact;  // (M) with the answer at each row's own last update
-  std::vector<double> mean_updates;     // (M)
+  std::vector<double> accuracy, exact;  // (M) with each row's own readout (Trajectory::chosen)
+  std::vector<double> mean_updates;     // (M) made
   std::vector<double> saved;            // (M) 1 - mean_updates / max_updates
-  std::vector<double> never;            // (M) share of rows the rule never stopped before the end
+  std::vector<double> never;            // (M) share of rows that made all updates
   double work_saved = 0;                // share of row updates the whole pack left out
   Interval accuracy_interval, exact_interval, saved_interval;  // over seeds
   std::vector<int> updates;                                    // 1..max_updates
-  Grid count;  // (M, max_updates) rows whose last update is r
+  Grid count;  // (M, max_updates) rows whose readout is that of update r
 };
 HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOptions& options);
 

@@ -1,6 +1,8 @@
 // Evaluation under a halting rule: what each row answered when it stopped, and the work it left
 // out.
+#include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include "interp/evaluate.h"
 #include "kernels/memory/copy.h"
@@ -8,6 +10,24 @@
 #include "models/train/watchdog.h"
 
 namespace sv {
+
+namespace {
+
+/// oracle: periods of every item, `scale` for each unit of its difficulty.
+std::vector<int> oracle_periods(const Dataset& data, int64_t items, double scale) {
+  const TaskSpec& task = data.task().spec();
+  SV_CHECK(!task.difficulty.empty(),
+           "the oracle rule stops by difficulty, and the task ",
+           task.name,
+           " grades none");
+  std::vector<int> out;
+  for (int64_t i = 0; i < items; ++i) {
+    out.push_back(std::max(1, static_cast<int>(std::ceil(scale * data[i].difficulty))));
+  }
+  return out;
+}
+
+}  // namespace
 
 HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOptions& options) {
   SV_CHECK(options.rule.kind != Halt::Kind::none, "evaluation under halting needs a rule");
@@ -22,13 +42,18 @@ HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOpti
   }
   // Per (model, row), written by one group each and added up afterwards.
   std::vector<Score> scores(models * static_cast<size_t>(items));
-  std::vector<int> last(scores.size());
+  std::vector<int> made(scores.size()), chosen(scores.size());
+  std::vector<int> periods;
+  if (options.rule.kind == Halt::Kind::oracle) {
+    periods = oracle_periods(data, items, options.rule.threshold);
+  }
   std::atomic<int64_t> row_updates = 0;
   for_each_group(model, data, items, options.run, false, [&](const GroupRun& group) {
     const Batch& batch = group.batch;
     Plan plan;
     plan.depth = Depth::fixed(options.max_depth);
     plan.halt = options.rule;
+    plan.periods = &periods;
     Trajectory trajectory;
     group.unroll(model, plan, trajectory);
     Tensor answer = make_tensor(
@@ -40,26 +65,27 @@ HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOpti
       const int m = group.members.first + i / batch.size, b = i % batch.size;
       const size_t row = static_cast<size_t>(m * items + group.first + b);
       const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(i) * batch.positions;
-      last[row] = trajectory.steps[static_cast<size_t>(i)];
-      scores[row] = score_answers(got, batch, 0, {b, 1}, last[row]);
+      made[row] = trajectory.steps[static_cast<size_t>(i)];
+      chosen[row] = trajectory.chosen[static_cast<size_t>(i)];
+      scores[row] = score_answers(got, batch, 0, {b, 1}, chosen[row]);
     }
   });
   std::vector<Score> score(models);
+  std::vector<double> sum(models), never(models);
   for (size_t row = 0; row < scores.size(); ++row) {
     const size_t m = row / static_cast<size_t>(items);
     score[m].add(scores[row]);
-    out.count[m][static_cast<size_t>(last[row] - 1)] += 1;
+    out.count[m][static_cast<size_t>(chosen[row] - 1)] += 1;
+    sum[m] += made[row];
+    never[m] += made[row] == out.max_updates ? 1 : 0;
   }
+  const auto count = static_cast<double>(items);
   for (size_t m = 0; m < models; ++m) {
-    double sum = 0;
-    for (int r = 1; r <= out.max_updates; ++r) {
-      sum += r * out.count[m][static_cast<size_t>(r - 1)];
-    }
     out.accuracy.push_back(score[m].accuracy());
     out.exact.push_back(score[m].exact());
-    out.mean_updates.push_back(sum / static_cast<double>(items));
+    out.mean_updates.push_back(sum[m] / count);
     out.saved.push_back(1 - out.mean_updates[m] / out.max_updates);
-    out.never.push_back(out.count[m].back() / static_cast<double>(items));
+    out.never.push_back(never[m] / count);
   }
   out.work_saved =
       1 - static_cast<double>(row_updates) /

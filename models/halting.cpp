@@ -1,10 +1,8 @@
 #include "models/halting.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "kernels/memory/copy.h"
-#include "kernels/ops/readout_stats/readout_stats.h"
 #include "kernels/ops/rows/rows.h"
 
 namespace sv {
@@ -18,16 +16,38 @@ Context whole(const Context& ctx) {
   return out;
 }
 
-/// Shortens the batch axis to the listed rows (M, count), in place.
+/// The context of what stays in host memory: the ids.
+Context on_host(const Context& ctx) {
+  Context out = whole(ctx);
+  out.arena = &ctx.host();
+  out.device = nullptr;
+  return out;
+}
+
+/// Shortens the batch axis to the listed rows (M, count), in place. Rows are listed in ascending
+/// order, and fill the end with the last one, so on the CPU no copy lands on a row still to be
+/// read.
 void compact_rows(const Context& ctx, Tensor& x, const Tensor& rows) {
   if (!x) {
     return;
   }
-  const MemoryScope scope(ctx);
-  const Tensor kept = make_tensor(*ctx.arena, x.shape.with(1, rows.dim(1)), x.dtype);
-  ops::gather_rows(ctx, x, rows, kept);
-  x.shape = kept.shape;
-  copy_tensor(ctx, x, kept);
+  const Tensor before = x;
+  const int64_t models = rows.dim(0), count = rows.dim(1), from = x.dim(1);
+  x.shape = x.shape.with(1, count);
+  if (ctx.device) {
+    const MemoryScope scope(ctx);
+    const Tensor kept = make_tensor(*ctx.arena, x.shape, x.dtype);
+    ops::gather_rows(ctx, before, to_device(ctx, rows), kept);
+    copy_tensor(ctx, x, kept);
+    return;
+  }
+  const size_t bytes = x.bytes() / static_cast<size_t>(models * count);
+  auto* data = static_cast<std::byte*>(x.data);
+  for (int64_t i = 0; i < models * count; ++i) {
+    const int64_t source = i / count * from + rows.as<int32_t>()[i];
+    std::memmove(
+        data + static_cast<size_t>(i) * bytes, data + static_cast<size_t>(source) * bytes, bytes);
+  }
 }
 
 /// A copy with the model axis written out, so that rows of different models can go separate ways.
@@ -42,260 +62,272 @@ Tensor expanded_copy(const Context& ctx, const Tensor& x, int64_t models) {
   return y;
 }
 
-/// The same for the numbers of the rows, which host code reads.
-Tensor expanded_ids(const Context& ctx, const Tensor& ids, int64_t models) {
-  if (!ids) {
-    return {};
+/// i32 (M, longest) in host memory; shorter lists end in `filler`.
+Tensor tensor_of(const Context& ctx, const std::vector<std::vector<int>>& lists, int filler) {
+  size_t longest = 0;
+  for (const auto& list : lists) {
+    longest = std::max(longest, list.size());
   }
-  const Tensor out = host_tensor(ctx, {models, ids.dim(1)}, DType::i32);
-  for (int64_t m = 0; m < models; ++m) {
-    const Tensor from = ids.dim(0) == 1 ? ids : ids.slice(m, 1);
-    std::copy_n(from.as<int32_t>(), ids.dim(1), out.as<int32_t>() + m * ids.dim(1));
+  const auto models = static_cast<int64_t>(lists.size());
+  const Tensor out = host_tensor(ctx, {models, static_cast<int64_t>(longest)}, DType::i32);
+  std::fill_n(out.as<int32_t>(), out.numel(), filler);
+  for (size_t m = 0; m < lists.size(); ++m) {
+    std::copy(lists[m].begin(), lists[m].end(), out.as<int32_t>() + m * longest);
   }
   return out;
 }
 
-/// Shortens the batch axis of the ids to the listed rows, `count` of each model.
-void compact_ids(Tensor& ids, const std::vector<int32_t>& rows, int64_t count) {
-  if (!ids) {
-    return;
+/// The listed rows (M, count) of a batch.
+Tensor gathered(const Context& ctx, const Tensor& x, const Tensor& rows) {
+  if (!x) {
+    return {};
   }
-  const int64_t before = ids.dim(1);
-  for (size_t i = 0; i < rows.size(); ++i) {  // rows of a model ascend: in place
-    const auto m = static_cast<int64_t>(i) / count;
-    ids.as<int32_t>()[i] = ids.as<int32_t>()[m * before + rows[i]];
-  }
-  ids.shape = ids.shape.with(1, count);
+  const Tensor y = make_tensor(*ctx.arena, x.shape.with(1, rows.dim(1)), x.dtype);
+  ops::gather_rows(ctx, x, rows, y);
+  return y;
 }
 
 }  // namespace
 
-Halting::Halting(const Halt& rule,
-                 Reasoner& model,
-                 Pass pass,
-                 Inputs& in,
-                 Trajectory& out,
-                 const State& h,
-                 bool compact)
-    : rule_(rule),
+Halting::Halting(const Plan& plan, Reasoner& model, const Context& ctx, Inputs& in, Trajectory& out)
+    : plan_(plan),
       model_(model),
-      models_(static_cast<int>(out.depth.size())),
-      compact_(compact),
-      batch_(in.batch()) {
-  const int64_t models = models_;
-  Tape& tape = pass.tape;
-  const auto cells = static_cast<size_t>(models * batch_);
-  live_.assign(cells, 1);
-  live_count_.assign(static_cast<size_t>(models), static_cast<int>(batch_));
-  for (int m = 0; m < models_; ++m) {
-    if (out.depth[static_cast<size_t>(m)] == 0) {  // not a model of this run
-      live_count_[static_cast<size_t>(m)] = 0;
-      std::fill_n(live_.begin() + m * batch_, batch_, uint8_t{0});
+      models_(static_cast<int64_t>(out.depth.size())),
+      rows_(in.batch()),
+      depth_(out.depth) {
+  const auto slots = static_cast<size_t>(models_ * rows_);
+  const Tensor lengths = to_host(ctx, in.lengths);
+  const auto number = [&](const Tensor& x, int64_t m, int64_t b) {
+    return x.as<int32_t>()[(x.dim(0) == 1 ? 0 : m) * rows_ + b];
+  };
+  running_.resize(static_cast<size_t>(models_));
+  leaving_.resize(static_cast<size_t>(models_));
+  live_.resize(slots);
+  for (int64_t m = 0; m < models_; ++m) {
+    const bool runs = depth_[static_cast<size_t>(m)] > 0;
+    for (int64_t b = 0; b < rows_; ++b) {
+      Slot s;
+      s.row = runs ? static_cast<int>(b) : -1;
+      s.id = in.ids ? number(in.ids, m, b) : b;
+      s.length = static_cast<int>(lengths ? number(lengths, m, b) : in.tokens.dim(2));
+      slots_.push_back(s);
+      live_[slot_of(m, b)] = runs ? 1 : 0;
     }
+    running_[static_cast<size_t>(m)] = runs ? static_cast<int>(rows_) : 0;
   }
-  original_.resize(cells);
-  for (size_t i = 0; i < cells; ++i) {
-    original_[i] = static_cast<int>(i % static_cast<size_t>(batch_));
+  for (Tensor* x : in.tensors()) {
+    *x = expanded_copy(ctx, *x, models_);
   }
-  previous_.assign(cells, 0);
+  in.ids = expanded_copy(on_host(ctx), in.ids, models_);
+  out.chosen = out.steps;
+}
+
+void Halting::begin(Pass pass, const Inputs& in, Trajectory& out, const State& h, bool compact) {
+  compact_ = compact;
+  Tape& tape = pass.tape;
   const Context& ctx = tape.ctx;
-  in.tokens = expanded_copy(ctx, in.tokens, models);
-  in.lengths = expanded_copy(ctx, in.lengths, models);
-  in.prefix = expanded_copy(ctx, in.prefix, models);
-  in.ids = expanded_ids(ctx, in.ids, models);
+  const DType dtype = model_.params().dtype();
   out.e = tape.constant(copy_of(ctx, out.e.value()));
-  for (size_t p = 0; p < model.schedule().parts.size(); ++p) {
-    final_[static_cast<int>(p)] = tape.constant(copy_of(ctx, h[static_cast<int>(p)].value()));
+  for (int p = 0; p < parts(); ++p) {
+    final_[p] = tape.constant(copy_of(ctx, h[p].value()));
   }
   pass.taps = nullptr;
-  const auto readout_shape = [&] {
+  Shape logits, score;
+  {
     const MemoryScope scope(ctx);
-    return model.readout(pass, in, h, out.e).shape();
-  };
-  const Shape logits = readout_shape();
-  out.exit_logits = make_tensor(*ctx.arena, logits, model.params().dtype());
-  zero_tensor(ctx, out.exit_logits);
-  if (rule.kind == Halt::Kind::divergence) {
-    previous_logits_ = make_tensor(*ctx.arena, logits, model.params().dtype());
+    logits = model_.readout(pass, in, h, out.e).shape();
+    const Var q = model_.halt_logit(pass, h);
+    score = q ? q.shape() : Shape{};
   }
-  SV_CHECK(rule.kind != Halt::Kind::learned || model.halt_logit(pass, h),
-           "this model has no halting head; set model.halt_head");
+  out.exit_logits = make_tensor(*ctx.arena, logits, dtype);
+  zero_tensor(ctx, out.exit_logits);
+  const auto first = model_.params().seeds().begin() + plan_.members.first;
+  rule_ = std::make_unique<HaltRule>(plan_.halt,
+                                     ctx,
+                                     std::span(first, static_cast<size_t>(models_)),
+                                     plan_.periods,
+                                     logits,
+                                     score,
+                                     dtype);
 }
 
 bool Halting::all_done() const {
-  return std::all_of(live_count_.begin(), live_count_.end(), [](int n) { return n == 0; });
+  return std::all_of(running_.begin(), running_.end(), [](int n) { return n == 0; });
 }
 
-bool Halting::scores_at(int r) const {
-  return r % model_.schedule().period() == 0;
+bool Halting::ends(const Slot& s, int m, int r) const {
+  return r - s.entered == depth_[static_cast<size_t>(m)];
+}
+
+bool Halting::due(const Slot& s, int r) const {
+  return (r - s.entered) % (model_.schedule().period() * plan_.halt.every) == 0;
+}
+
+bool Halting::checks_at(int r) const {
+  if (r % model_.schedule().period() != 0) {
+    return false;
+  }
+  for (int64_t i = 0; i < models_ * rows_; ++i) {
+    const Slot& s = slots_[static_cast<size_t>(i)];
+    if (s.row >= 0 && (due(s, r) || ends(s, static_cast<int>(i / rows_), r))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void Halting::freeze_rows(const Context& ctx, const State& before, State& after) const {
   if (compact_ || std::find(live_.begin(), live_.end(), 0) == live_.end()) {
     return;  // what stopped rows leave behind is already stored, or none has stopped
   }
-  Tensor rows = host_tensor(ctx, {models_, batch_}, DType::i32);
+  Tensor rows = host_tensor(ctx, {models_, rows_}, DType::i32);
   for (size_t i = 0; i < live_.size(); ++i) {
-    rows.as<int32_t>()[i] = live_[i] == 0 ? static_cast<int32_t>(i) % batch_ : -1;
+    rows.as<int32_t>()[i] = live_[i] == 0 ? static_cast<int32_t>(i) % rows_ : -1;
   }
   rows = to_device(ctx, rows);
-  for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
-    const Tensor from = before[static_cast<int>(p)].value();
-    const Tensor to = after[static_cast<int>(p)].value();
+  for (int p = 0; p < parts(); ++p) {
+    const Tensor from = before[p].value();
+    const Tensor to = after[p].value();
     if (to.data != from.data) {
       ops::scatter_rows(whole(ctx), from, rows, to);
     }
   }
 }
 
-/// One number per (model, row): what the rule compares. Means run over the positions in use.
-std::vector<double> Halting::scores(
-    Tape& tape, const Readout& y, const Tensor& change, int64_t rows, const Inputs& in) const {
-  const int64_t models = models_;
-  std::vector<double> out(static_cast<size_t>(models * rows), 0);
-  if (rule_.kind == Halt::Kind::change || rule_.kind == Halt::Kind::learned) {
-    const Tensor x = to_host(tape.ctx, rule_.kind == Halt::Kind::change ? change : y.halt.value());
-    for (size_t i = 0; i < out.size(); ++i) {
-      out[i] = element(x, static_cast<int64_t>(i));
+/// Lists the rows that stop after update r; true if there are any.
+bool Halting::check_rows(int r) {
+  bool some = false;
+  for (int m = 0; m < models_; ++m) {
+    auto& leaving = leaving_[static_cast<size_t>(m)];
+    leaving.clear();
+    for (int place = 0; place < rows_; ++place) {
+      const size_t slot = slot_of(m, place);
+      Slot& s = slots_[slot];
+      const bool last = ends(s, m, r);
+      if (s.row < 0 || !(due(s, r) || last)) {
+        continue;
+      }
+      const int own = r - s.entered;
+      const bool stop =
+          rule_->stops(slot, static_cast<size_t>(m), s, own, own / model_.schedule().period());
+      if (stop || last) {
+        leaving.push_back(place);
+        some = true;
+      }
     }
-    return out;
   }
-  const Tensor logits = y.logits.value();
-  const int64_t positions = logits.dim(2);
-  Tensor stat = make_tensor(tape.arena(), {models, rows, positions}, logits.dtype);
-  Context ctx = tape.ctx;
-  ctx.models = y.models;
-  if (rule_.kind == Halt::Kind::entropy) {
-    ops::entropy(ctx, logits, stat);
-  } else if (seen_) {
-    ops::kl(ctx, logits, previous_logits_, stat);
+  return some;
+}
+
+/// Stores what the leaving rows leave behind and empties their slots. Unless all rows were read
+/// out, they alone are.
+void Halting::deliver(
+    Pass pass, const Readout& y, const Inputs& in, Trajectory& out, const State& h) {
+  const Context ctx = whole(pass.tape.ctx);
+  const Tensor host_from = tensor_of(ctx, leaving_, 0), from = to_device(ctx, host_from);
+  State last;
+  for (int p = 0; p < parts(); ++p) {
+    last[p] = pass.tape.constant(gathered(ctx, h[p].value(), from));
   }
-  stat = to_host(ctx, stat);
-  const Tensor lengths = to_host(ctx, in.lengths);
-  for (int64_t i = 0; i < models * rows; ++i) {
-    const int64_t used = lengths ? lengths.as<int32_t>()[i] : positions;
-    double sum = 0;
-    for (int64_t t = 0; t < used; ++t) {
-      sum += element(stat, i * positions + t);
+  const bool chosen = plan_.halt.kind == Halt::Kind::confident;
+  Tensor logits = gathered(ctx, chosen ? rule_->kept_logits() : y.logits.value(), from);
+  if (!logits) {
+    Inputs few = in;
+    for (Tensor* x : few.tensors()) {
+      *x = gathered(ctx, *x, from);
     }
-    out[static_cast<size_t>(i)] = sum / static_cast<double>(std::max<int64_t>(used, 1));
+    few.ids = gathered(on_host(ctx), few.ids, host_from);
+    const Var e = pass.tape.constant(gathered(ctx, out.e.value(), from));
+    std::vector<int> who;
+    for (int m = 0; m < models_; ++m) {
+      if (!leaving_[static_cast<size_t>(m)].empty()) {
+        who.push_back(m);
+      }
+    }
+    pass.tape.ctx.models = who;
+    logits = model_.readout(pass, few, last, e).value();
+    pass.tape.ctx.models = {};
   }
-  return out;
-}
-
-bool Halting::stops(double score, double previous) const {
-  switch (rule_.kind) {
-    case Halt::Kind::none:
-      return false;
-    case Halt::Kind::change:
-      return score < rule_.threshold;
-    case Halt::Kind::divergence:
-      return seen_ && score < rule_.threshold;
-    case Halt::Kind::entropy:
-      return seen_ && std::abs(score - previous) < rule_.threshold;
-    case Halt::Kind::learned:
-      return score > rule_.threshold;
+  Lists rows = leaving_;
+  for (int64_t m = 0; m < models_; ++m) {
+    for (int& place : rows[static_cast<size_t>(m)]) {
+      const size_t slot = slot_of(m, place);
+      Slot& s = slots_[slot];
+      place = s.row;
+      const auto cell = static_cast<size_t>(m) * out.steps.size() / static_cast<size_t>(models_) +
+                        static_cast<size_t>(s.row);
+      out.steps[cell] = pass.r - s.entered;
+      out.chosen[cell] = s.chosen;
+      s.row = -1;
+      --running_[static_cast<size_t>(m)];
+      if (!compact_) {
+        live_[slot] = 0;
+      }
+    }
   }
-  return false;
+  const Tensor to = to_device(ctx, tensor_of(ctx, rows, -1));
+  ops::scatter_rows(ctx, logits, to, out.exit_logits);
+  for (int p = 0; p < parts(); ++p) {
+    ops::scatter_rows(ctx, last[p].value(), to, final_[p].value());
+  }
 }
 
-/// The row at this slot of the current batch stops after update r.
-void Halting::leave(int r, size_t slot, int m, Trajectory& out) {
-  const auto cell = static_cast<size_t>(m * batch_ + original_[slot]);
-  live_[cell] = 0;
-  --live_count_[static_cast<size_t>(m)];
-  out.steps[cell] = r;
-}
-
-bool Halting::decide(Tape& tape,
+bool Halting::decide(Pass pass,
                      int r,
-                     bool last,
-                     std::span<const int> active,
                      const Readout& y,
                      const Tensor& change,
                      Inputs& in,
                      Trajectory& out,
                      State& h) {
-  const Tensor logits = y.logits.value();
-  const int64_t rows = logits.dim(1);
-  const std::vector<double> score = scores(tape, y, change, rows, in);
-  const bool may_stop = r / model_.schedule().period() >= rule_.min_depth;
-  bool changed = false;
-  // Original places of the rows that stop now; -1 elsewhere.
-  const Tensor places = host_tensor(tape.ctx, {models_, rows}, DType::i32);
-  std::fill_n(places.as<int32_t>(), places.numel(), -1);
-  bool some = false;
-  for (int m = 0; m < models_; ++m) {
-    const bool runs = active.empty() || std::find(active.begin(), active.end(), m) != active.end();
-    const bool ends = last || out.depth[static_cast<size_t>(m)] == r;
-    for (int64_t row = 0; runs && row < rows; ++row) {
-      const auto slot = static_cast<size_t>(m * rows + row);
-      const int b = original_[slot];
-      if (b < 0 || live_[static_cast<size_t>(m * batch_ + b)] == 0) {
-        continue;
-      }
-      double& previous = previous_[static_cast<size_t>(m * batch_ + b)];
-      if (ends || (may_stop && stops(score[slot], previous))) {
-        leave(r, slot, m, out);
-        places.as<int32_t>()[slot] = b;
-        some = true;
-      }
-      previous = score[slot];
-    }
-    changed = changed || (runs && done(m));
-  }
-  const Context ctx = whole(tape.ctx);
+  const std::vector<int> before = running_;
+  const Context ctx = whole(pass.tape.ctx);
+  rule_->read(pass.tape, y, change);
+  const bool some = check_rows(r);
+  rule_->keep(ctx, y.logits.value());
   if (some) {
-    const Tensor stopping = to_device(ctx, places);
-    ops::scatter_rows(ctx, logits, stopping, out.exit_logits);
-    for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
-      const auto i = static_cast<int>(p);
-      ops::scatter_rows(ctx, h[i].value(), stopping, final_[i].value());
-    }
+    deliver(pass, y, in, out, h);
   }
-  if (previous_logits_) {
-    copy_tensor(ctx, previous_logits_, logits);
-  }
-  seen_ = true;
-  const int most = *std::max_element(live_count_.begin(), live_count_.end());
-  if (compact_ && most > 0 && most * 4 <= rows * 3) {
+  const int most = *std::max_element(running_.begin(), running_.end());
+  if (compact_ && most > 0 && most * 4 <= rows_ * 3) {
     compact(ctx, in, out, h);
   }
-  return changed;
+  const auto done = [](int n) { return n == 0; };
+  return std::count_if(before.begin(), before.end(), done) !=
+         std::count_if(running_.begin(), running_.end(), done);
 }
 
 /// Keeps the rows that still run; models with fewer than the most fill up with a row of their own
 /// whose result is not looked at.
 void Halting::compact(const Context& ctx, Inputs& in, Trajectory& out, State& h) {
-  const int64_t models = models_;
-  const int64_t rows = in.batch();
-  const int64_t count = *std::max_element(live_count_.begin(), live_count_.end());
-  std::vector<int32_t> from;
-  std::vector<int> original;
-  for (int64_t m = 0; m < models; ++m) {
-    const size_t begin = from.size();
-    for (int64_t row = 0; row < rows; ++row) {
-      const int b = original_[static_cast<size_t>(m * rows + row)];
-      if (b >= 0 && live_[static_cast<size_t>(m * batch_ + b)] != 0) {
-        from.push_back(static_cast<int32_t>(row));
-        original.push_back(b);
+  Lists kept(static_cast<size_t>(models_));
+  const int count = *std::max_element(running_.begin(), running_.end());
+  for (int64_t m = 0; m < models_; ++m) {
+    for (int place = 0; place < rows_; ++place) {
+      if (slots_[slot_of(m, place)].row >= 0) {
+        kept[static_cast<size_t>(m)].push_back(place);
       }
     }
-    while (from.size() < begin + static_cast<size_t>(count)) {
-      from.push_back(static_cast<int32_t>(rows - 1));
-      original.push_back(-1);
+  }
+  const Tensor rows = tensor_of(ctx, kept, static_cast<int>(rows_) - 1);
+  std::vector<Slot> slots(static_cast<size_t>(models_ * count));
+  for (size_t m = 0; m < kept.size(); ++m) {
+    for (size_t j = 0; j < kept[m].size(); ++j) {
+      const size_t to = m * static_cast<size_t>(count) + j;
+      const size_t from = slot_of(static_cast<int64_t>(m), kept[m][j]);
+      slots[to] = slots_[from];
+      rule_->move(from, to);
     }
   }
-  original_ = original;
-  const Tensor list = host_tensor(ctx, {models, count}, DType::i32);
-  std::copy(from.begin(), from.end(), list.as<int32_t>());
-  const Tensor kept = to_device(ctx, list);
-  compact_ids(in.ids, from, count);
-  for (Tensor* x : {&in.tokens, &in.lengths, &in.prefix, &out.e->value, &previous_logits_}) {
-    compact_rows(ctx, *x, kept);
+  slots_ = slots;
+  rows_ = count;
+  for (Tensor* x : in.tensors()) {
+    compact_rows(ctx, *x, rows);
   }
-  for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
-    compact_rows(ctx, h[static_cast<int>(p)]->value, kept);
+  compact_rows(on_host(ctx), in.ids, rows);
+  compact_rows(ctx, out.e->value, rows);
+  compact_rows(ctx, rule_->kept_logits(), rows);
+  for (int p = 0; p < parts(); ++p) {
+    compact_rows(ctx, h[p]->value, rows);
   }
 }
 

@@ -45,7 +45,7 @@ class Loop {
   void measure_change(const Tape& tape, int r, const State& after);
   void finish_update(int r, int made);
   void save_state(int r);
-  Readout read_out(Tape& tape, int r, std::span<const int> models);
+  Readout read_out(Tape& tape, int r, std::span<const int> models, bool logits = true);
   void note(std::vector<int>& where, int r, std::span<const int> who) const;
   /// Models of this run.
   int models() const { return plan_.members.count > 0 ? plan_.members.count : model_.models(); }

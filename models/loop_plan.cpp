@@ -109,8 +109,8 @@ void Loop::update_active(int r) {
     return;
   }
   bool any = false;
-  active_ = models_where(
-      [&](int m) { return depth_of(m) >= r && !(halting_ && halting_->done(m)); }, any);
+  active_ =
+      models_where([&](int m) { return halting_ ? !halting_->done(m) : depth_of(m) >= r; }, any);
   active_stale_ = false;
 }
 

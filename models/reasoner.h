@@ -24,14 +24,16 @@ struct State {
 
 /// What a model reads. Shapes i32: tokens (1|M,B,T); lengths (1|M,B), empty when all positions are
 /// in use; prefix (1|M,B), only for prefix masks; ids (1|M,B), always in host memory: the number of
-/// the row's example, which keys what is random about the row (parts::noise), wherever in a batch
-/// it stands.
+/// the row's example, which keys what is random about the row (parts::noise, sampled halting),
+/// wherever in a batch it stands; empty: its place b.
 struct Inputs {
   Tensor tokens;
   Tensor lengths;
   Tensor prefix;
   Tensor ids = {};
   int64_t batch() const { return tokens.dim(1); }
+  /// Those that lie where the run computes.
+  std::array<Tensor*, 3> tensors() { return {&tokens, &lengths, &prefix}; }
 };
 
 /// The training step of a run that trains nothing: later than all others.
@@ -97,7 +99,7 @@ class Reasoner {
     return step(pass, in, h, e);
   }
   virtual Var readout(Pass&, const Inputs&, const State& h, Var e) = 0;
-  /// Absent if the model has no halting head.
+  /// (M,B) or (M,B,T); absent if the model has no halting head.
   virtual Var halt_logit(Pass&, const State&) { return {}; }
   /// The value of going on, for models that compare it with halt_logit (HRM); (M,B).
   virtual Var continue_logit(Pass&, const State&) { return {}; }

@@ -7,22 +7,39 @@
 
 namespace sv {
 
-/// When a row stops before its depth is used up. Checked at the end of every period from
+/// When a row stops before its depth is used up. Checked after every `every` periods, from
 /// `min_depth` periods on. A halted row keeps its state bit for bit; halted rows are left out of
-/// the computation.
+/// the computation. Means run over the positions in use. A halting score per position, (M,B,T),
+/// stops a row once it has stopped all positions in use, each at a check of its own.
 struct Halt {
   enum class Kind : uint8_t {
     none,
     change,      // ||h_r - h_{r-1}|| / ||h_r|| < threshold, of the part written last
-    divergence,  // KL(y_r || y_{r-1}) < threshold, mean over positions in use
-    entropy,     // |H(y_r) - H(y_{r-1})| < threshold, mean over positions in use (Huginn's rule)
-    learned,     // halt_logit > threshold
+    divergence,  // mean KL(y || y of the check before) < threshold
+    entropy,     // |mean H(y) - that of the check before| < threshold (Huginn, arXiv 2502.05171)
+    learned,     // halt_logit > threshold (TRM's Q > 0, arXiv 2510.04871); where the model has a
+                 // continue_logit, their difference (HRM, arXiv 2506.21734)
+    sample,      // with probability sigmoid(halt_logit) (PonderNet, arXiv 2107.05407), drawn by the
+                 // model's seed, the row's Inputs::ids and its own r
+    cdf,         // 1 - prod over checks of (1 - sigmoid(halt_logit)) >= threshold (Ouro,
+                 // arXiv 2510.25741)
+    patience,    // argmax y at all positions in use stayed the same for `threshold` checks (Huginn)
+    confident,   // never: of all checks the readout with the largest mean probability of its argmax
+                 // is the row's (CTM's most certain tick, arXiv 2505.05522). Saves no work
+    oracle,      // after Plan::periods of the row
   };
   Kind kind = Kind::none;
   double threshold = 0;
   int min_depth = 1;  // periods
+  int every = 1;      // periods from check to check
 
-  bool needs_readout() const { return kind == Kind::divergence || kind == Kind::entropy; }
+  bool needs_readout() const {
+    return kind == Kind::divergence || kind == Kind::entropy || kind == Kind::patience ||
+           kind == Kind::confident;
+  }
+  bool needs_score() const {
+    return kind == Kind::learned || kind == Kind::sample || kind == Kind::cdf;
+  }
 };
 
 /// Which updates carry gradient. Counts updates r from the end of each model's own depth.

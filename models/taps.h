@@ -56,7 +56,7 @@ struct Site {
 std::string site_name(const Site&, const Schedule&);
 
 /// Which entries of the site's tensor: empty lists mean all. The tensor is (M, B, T, ...), for
-/// attn_pattern (M, B, H, T, S), for halt (M, B).
+/// attn_pattern (M, B, H, T, S), for halt (M, B) or (M, B, T).
 struct Select {
   std::vector<int> models;     // m
   std::vector<int> items;      // b

@@ -18,6 +18,7 @@ void Trajectory::clear() {
   readouts.clear();
   depth.clear();
   steps.clear();
+  chosen.clear();
   states.clear();
   residual = {};
   exit_logits = {};
@@ -68,15 +69,18 @@ State call_step(
 
 }  // namespace
 
-Readout Loop::read_out(Tape& tape, int r, std::span<const int> models) {
+/// `logits` false: the halting scores alone.
+Readout Loop::read_out(Tape& tape, int r, std::span<const int> models, bool logits) {
   const std::span<const int> outer = tape.ctx.models;
   tape.ctx.models = models;
   Pass at = pass(tape, Phase::readout, r);
   Readout y;
   y.r = r;
   y.models = models;
-  y.logits = model_.readout(at, in_, h_, out_.e);
-  note(read_outs_, r, models);
+  if (logits) {
+    y.logits = model_.readout(at, in_, h_, out_.e);
+    note(read_outs_, r, models);
+  }
   at.phase = Phase::loop;
   y.halt = model_.halt_logit(at, h_);
   if (y.halt) {
@@ -84,7 +88,7 @@ Readout Loop::read_out(Tape& tape, int r, std::span<const int> models) {
     note(halts_, r, models);
   }
   y.go_on = model_.continue_logit(at, h_);
-  if (tape.recording()) {
+  if (logits && tape.recording()) {
     y.penalty = model_.penalty(at, in_, h_, out_.e);
   }
   tape.ctx.models = outer;
@@ -280,14 +284,17 @@ void Loop::finish_update(int r, int made) {
     copy_tensor(tape_.ctx, row, change_MB_);
   }
   save_state(r);
-  const bool keep = !plan_.on_update && !halting_;
+  const bool check = halting_ && halting_->checks_at(r);
+  const bool all = check && halting_->reads_all();
+  const bool asked = !halting_ || plan_.on_update;
   bool any = false;
-  const bool score = halting_ && halting_->scores_at(r);
-  const auto reads = [&](int m) { return listed(active_, m) && (score || read_out_at(r, m)); };
+  const auto reads = [&](int m) {
+    return listed(active_, m) && (all || (asked && read_out_at(r, m)));
+  };
   for (int m = 0; m < models(); ++m) {
     any = any || (listed(base_, m) && reads(m));
   }
-  if (keep) {
+  if (!plan_.on_update && !halting_) {
     if (!any) {
       return;
     }
@@ -297,16 +304,18 @@ void Loop::finish_update(int r, int made) {
     return;
   }
   const MemoryScope scope(tape_.ctx);
-  const std::span<const int> readers = models_where(reads, any);
   Tape tape(tape_.ctx, false);
-  const Readout y = any ? read_out(tape, r, readers) : Readout{};
+  const bool scored = check && halting_->reads_scores();
+  Readout y;
+  if (any || scored) {
+    y = read_out(tape, r, any ? models_where(reads, any) : active_, any);
+  }
   if (plan_.on_update) {
     plan_.on_update({r, active_, h_, y.logits.value(), change_MB_});
   }
-  if (score) {
-    active_stale_ =
-        halting_->decide(tape, r, r == last_r_, active_, y, change_MB_, in_, out_, h_) ||
-        active_stale_;
+  if (check) {
+    Pass at = pass(tape, Phase::readout, r);
+    active_stale_ = halting_->decide(at, r, y, change_MB_, in_, out_, h_) || active_stale_;
   }
 }
 
@@ -317,19 +326,21 @@ void Loop::run() {
            ", its run is on ",
            device_name(tape_.ctx.device));
   plan_depths();
+  if (plan_.halt.kind != Halt::Kind::none) {
+    SV_CHECK(plan_.gradient.kind == Gradient::Kind::none,
+             "rows halt in inference only; training draws its depth");
+    halting_ = std::make_unique<Halting>(plan_, model_, tape_.ctx, in_, out_);
+  }
   open_taps();
   Pass at = pass(tape_, Phase::encode, 0);
   out_.e = model_.encode(at, in_);
   h_ = first_state();
-  if (plan_.halt.kind != Halt::Kind::none) {
-    SV_CHECK(plan_.gradient.kind == Gradient::Kind::none,
-             "rows halt in inference only; training draws its depth");
+  if (halting_) {
     // Whoever looks at rows of the batch must find them at their places.
     const bool compact =
         taps_ == nullptr && !plan_.on_update && !plan_.save.residual && plan_.save.states.empty();
     keep_state();
-    halting_ = std::make_unique<Halting>(
-        plan_.halt, model_, pass(tape_, Phase::readout, 1), in_, out_, h_, compact);
+    halting_->begin(pass(tape_, Phase::readout, 1), in_, out_, h_, compact);
     if (taps_ != nullptr) {
       taps_->set_live(halting_->live());
     }

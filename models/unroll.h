@@ -37,6 +37,7 @@ struct Plan {
   const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;
   const Start* start = nullptr;
+  const std::vector<int>* periods = nullptr;  // by Inputs::ids, for Halt::Kind::oracle
   /// Called after every update; then readouts are not kept in the trajectory, so memory stays flat
   /// in R.
   std::function<void(const Update&)> on_update;
@@ -56,10 +57,12 @@ struct Trajectory {
   State final;                    // every row after its own last update
   std::vector<Readout> readouts;  // ascending in r
   std::vector<int> depth;         // (M) updates planned: last r of the model
-  std::vector<int> steps;  // (M, B) last update each row made; smaller than depth if it halted
+  std::vector<int> steps;   // (M, B) last update each row made; smaller than depth if it halted
+  std::vector<int> chosen;  // (M, B) update whose readout exit_logits holds, when Halt is on: the
+                            // last, but for Halt::Kind::confident
   std::vector<std::pair<int, State>> states;
   Tensor residual;  // (R - start, M, B) when SaveAt::residual and no observer; zero behind a halt
-  Tensor exit_logits;  // (M,B,T,V) readout of every row at its last update, when Halt is on
+  Tensor exit_logits;  // (M,B,T,V) readout of every row at its `chosen` update, when Halt is on
   std::shared_ptr<TapSession>
       session;              // replays writes in recomputed segments: must live until backward
   BlockPaths blocks;        // transformer blocks computed in one call, and op by op

@@ -203,7 +203,7 @@ constexpr Entry kOps[] = {
        return shift_case(n, {d.M, d.B, d.T, d.d}, 1);
      }},
     {"readout_stats",
-     "argmax, entropy and kl of logits (M, B, T, vocab)",
+     "argmax, confidence, entropy and kl of logits (M, B, T, vocab)",
      "M B T vocab",
      [](Name n, Dims d) {
        return readout_case(n, {d.M, d.B, d.T, d.vocab}, 2);

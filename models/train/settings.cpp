@@ -1,6 +1,11 @@
 #include "models/train/settings.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
+
 #include "core/check.h"
+#include "core/nearest.h"
 
 namespace sv {
 
@@ -61,25 +66,36 @@ void DepthSettings::check(Problems& p) const {
   }
 }
 
-Halt make_halt(const HaltSettings& s) {
-  Halt h;
-  h.min_depth = s.min_depth;
-  h.threshold = s.threshold;
-  const auto with_default = [&](Halt::Kind kind, double threshold) {
-    h.kind = kind;
-    h.threshold = s.threshold == 0 ? threshold : s.threshold;
-  };
-  if (s.rule == "change") {
-    with_default(Halt::Kind::change, 0.03);
-  } else if (s.rule == "divergence") {
-    with_default(Halt::Kind::divergence, 1e-3);
-  } else if (s.rule == "entropy") {
-    with_default(Halt::Kind::entropy, 1e-3);
-  } else if (s.rule == "learned") {
-    with_default(Halt::Kind::learned, 0);
-  } else {
-    SV_CHECK(s.rule == "none", "unknown halting rule ", s.rule);
+void HaltSettings::check(Problems& p) const {
+  if (threshold == 0) {
+    return;
   }
+  const std::string given = std::to_string(threshold);
+  if (rule == "sample" || rule == "confident") {
+    p.add("threshold", rule + " has no bound; leave it 0");
+  } else if (rule == "cdf" && !(threshold > 0 && threshold <= 1)) {
+    p.add("threshold", "cdf is a probability in (0, 1], not " + given);
+  } else if (rule == "patience" && !(threshold >= 1 && threshold == std::floor(threshold))) {
+    p.add("threshold", "patience is a whole number of checks, at least 1, not " + given);
+  } else if (rule == "oracle" && threshold < 0) {
+    p.add("threshold", "the oracle's periods per unit of difficulty are positive, not " + given);
+  }
+}
+
+Halt make_halt(const HaltSettings& s) {
+  // By Halt::Kind. patience: Huginn's; cdf: a row stops as soon as that is likelier than not.
+  constexpr std::array kDefault = {0.0, 0.03, 1e-3, 1e-3, 0.0, 0.0, 0.5, 5.0, 0.0, 1.0};
+  const auto at = std::find(kHaltRules.begin(), kHaltRules.end(), s.rule) - kHaltRules.begin();
+  SV_CHECK(at < std::ssize(kHaltRules),
+           "unknown halting rule '",
+           s.rule,
+           "'",
+           did_you_mean(s.rule, kHaltRules));
+  Halt h;
+  h.kind = static_cast<Halt::Kind>(at);
+  h.threshold = s.threshold == 0 ? kDefault.at(static_cast<size_t>(at)) : s.threshold;
+  h.min_depth = s.min_depth;
+  h.every = s.every;
   return h;
 }
 

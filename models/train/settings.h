@@ -153,24 +153,41 @@ struct DepthSettings {
   void check(Problems& p) const;
 };
 
+/// The rules of Halt::Kind, in its order.
+inline const std::vector<std::string> kHaltRules = {"none",
+                                                    "change",
+                                                    "divergence",
+                                                    "entropy",
+                                                    "learned",
+                                                    "sample",
+                                                    "cdf",
+                                                    "patience",
+                                                    "confident",
+                                                    "oracle"};
+
 struct HaltSettings {
   std::string rule = "none";
   double threshold = 0;
   int min_depth = 1;
+  int every = 1;
 
   template <class V>
   void fields(V& v) {
-    v("rule",
-      rule,
-      "when a row stops at evaluation",
-      one_of({"none", "change", "divergence", "entropy", "learned"}));
+    v("rule", rule, "when a row stops at evaluation", one_of(kHaltRules));
     v("threshold",
       threshold,
       "the rule's bound; 0 = the rule's default (change 0.03, divergence and entropy 1e-3, learned "
-      "0)",
+      "0, cdf 0.5, patience 5 checks, oracle 1 period per unit of difficulty; sample and confident "
+      "have none)",
       range(-100, 100));
     v("min_depth", min_depth, "no row stops before this", range(1, 1e6), unit("periods"));
+    v("every",
+      every,
+      "from check to check, for models whose segments are several periods",
+      range(1, 1e6),
+      unit("periods"));
   }
+  void check(Problems& p) const;
 };
 Halt make_halt(const HaltSettings&);
 

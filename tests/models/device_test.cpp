@@ -20,7 +20,7 @@ struct Result {
   std::vector<float> final, residual;
   std::vector<double> loss;
   std::vector<std::vector<float>> gradients;
-  std::vector<int> steps;
+  std::vector<int> steps, chosen;
   bool operator==(const Result&) const = default;
 };
 
@@ -34,11 +34,14 @@ class Runner {
     const Context ctx = memory_.context(1);
     Tape tape(ctx, backward);
     Inputs in = data.inputs();
-    in = {to_device(ctx, in.tokens), to_device(ctx, in.lengths), to_device(ctx, in.prefix)};
+    for (Tensor* x : in.tensors()) {  // not the ids
+      *x = to_device(ctx, *x);
+    }
     Trajectory out;
     unroll(model_, in, plan, tape, out);
     Result r;
     r.steps = out.steps;
+    r.chosen = out.chosen;
     r.final = numbers(device(), out.final[0].value());
     if (out.residual) {
       r.residual = numbers(device(), out.residual);
@@ -100,6 +103,7 @@ class Runner {
 
 void expect_near(const Result& got, const Result& want) {
   EXPECT_EQ(got.steps, want.steps);
+  EXPECT_EQ(got.chosen, want.chosen);
   EXPECT_LT(distance(got.final, want.final), kForward);
   EXPECT_LT(distance(got.residual, want.residual), kForward);
   ASSERT_EQ(got.logits.size(), want.logits.size());
@@ -213,12 +217,15 @@ TEST_F(DeviceModel, RowsHaltWhereTheyDoOnTheCpu) {
   for (const Halt& rule : {Halt{Kind::change, 0.4, 1},
                            Halt{Kind::divergence, 0.02, 1},
                            Halt{Kind::entropy, 0.02, 1},
+                           Halt{Kind::patience, 2, 1},
+                           Halt{Kind::confident, 0, 1},
+                           Halt{Kind::sample, 0, 1},
                            Halt{Kind::learned, learned_threshold(*cpu, data), 2}}) {
     SCOPED_TRACE(static_cast<int>(rule.kind));
     Plan plan = plan_of("8");
     plan.halt = rule;
     const Result want = Runner(*cpu).run(data, plan);
-    EXPECT_NE(std::ranges::min(want.steps), std::ranges::max(want.steps)) << "no row stops early";
+    EXPECT_NE(std::ranges::min(want.chosen), std::ranges::max(want.chosen)) << "no row stops early";
     expect_near(Runner(*there).run(data, plan), want);
     plan.save.states = {2};  // rows stay in the batch
     expect_near(Runner(*there).run(data, plan), want);

@@ -12,7 +12,7 @@ namespace {
 /// z_L <- tanh(A z_L + z_H + e), z_H <- tanh(B z_H + z_L).
 class TwoLevel : public Reasoner {
  public:
-  TwoLevel(const std::vector<uint64_t>& seeds, DType dtype) : Reasoner(seeds, dtype) {
+  TwoLevel(const std::vector<uint64_t>& seeds, DType dtype, bool scores) : Reasoner(seeds, dtype) {
     schedule_.parts = {"z_L", "z_H"};
     schedule_.writes = {0, 0, 1};
     schedule_.index = {"round", "inner"};
@@ -21,6 +21,7 @@ class TwoLevel : public Reasoner {
     low_ = params_.add("low", {kWidth, kWidth}, Init::normal(0.4), true);
     high_ = params_.add("high", {kWidth, kWidth}, Init::normal(0.4), true);
     head_ = params_.add("head", {3, kWidth}, Init::normal(0.4), true);
+    halt_ = scores ? params_.add("halt", {1, kWidth}, Init::normal(1.5), true) : -1;
   }
   const Schedule& schedule() const override { return schedule_; }
   std::vector<Site> sites() const override {
@@ -53,11 +54,18 @@ class TwoLevel : public Reasoner {
     const Var both = ad::add(pass.tape, h[0], h[1]);
     return pass.tap(Point::logits, ad::matmul(pass.tape, both, pass.param(head_)));
   }
+  Var halt_logit(Pass& pass, const State& h) override {
+    if (halt_ < 0) {
+      return {};
+    }
+    const Var q = ad::matmul(pass.tape, h[1], pass.param(halt_));  // (M,B,T,1)
+    return ad::reshape(pass.tape, q, {q.shape()[0], q.shape()[1], q.shape()[2]});
+  }
 
  private:
   static constexpr int kWidth = 6;
   Schedule schedule_;
-  ParamId table_, low_, high_, head_;
+  ParamId table_, low_, high_, head_, halt_;
 };
 
 ModelSettings base_model() {
@@ -203,8 +211,10 @@ std::unique_ptr<Reasoner> make_model(const ModelSettings& settings,
   return model;
 }
 
-std::unique_ptr<Reasoner> make_two_level(const std::vector<uint64_t>& seeds, DType dtype) {
-  return std::make_unique<TwoLevel>(seeds, dtype);
+std::unique_ptr<Reasoner> make_two_level(const std::vector<uint64_t>& seeds,
+                                         DType dtype,
+                                         bool scores) {
+  return std::make_unique<TwoLevel>(seeds, dtype, scores);
 }
 
 Data::Data(const std::vector<uint64_t>& seeds, int batch, bool padded, uint64_t key)

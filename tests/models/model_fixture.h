@@ -32,8 +32,11 @@ std::unique_ptr<Reasoner> make_model(const ModelSettings& settings,
                                      DType dtype);
 void disturb(Params& params);
 
-/// Two named parts, z_L written twice and then z_H, nested indices (round, inner).
-std::unique_ptr<Reasoner> make_two_level(const std::vector<uint64_t>& seeds, DType dtype);
+/// Two named parts, z_L written twice and then z_H, nested indices (round, inner). `scores`: with a
+/// halting score per position, (M,B,T).
+std::unique_ptr<Reasoner> make_two_level(const std::vector<uint64_t>& seeds,
+                                         DType dtype,
+                                         bool scores = false);
 
 /// Inputs and targets of a batch; model m's own rows are keyed by its seed.
 class Data {

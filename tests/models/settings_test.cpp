@@ -98,16 +98,43 @@ TEST(HaltingRule, HasItsOwnBoundUnlessOneIsGiven) {
   } rules[] = {{"change", Kind::change, 0.03},
                {"divergence", Kind::divergence, 1e-3},
                {"entropy", Kind::entropy, 1e-3},
-               {"learned", Kind::learned, 0}};
+               {"learned", Kind::learned, 0},
+               {"sample", Kind::sample, 0},
+               {"cdf", Kind::cdf, 0.5},
+               {"patience", Kind::patience, 5},
+               {"confident", Kind::confident, 0},
+               {"oracle", Kind::oracle, 1}};
+  EXPECT_EQ(std::size(rules) + 1, kHaltRules.size());
   for (const auto& rule : rules) {
-    const Halt own = make_halt({rule.rule, 0, 3});
+    const Halt own = make_halt({rule.rule, 0, 3, 2});
     EXPECT_EQ(own.kind, rule.kind) << rule.rule;
     EXPECT_EQ(own.threshold, rule.bound) << rule.rule;
     EXPECT_EQ(own.min_depth, 3) << rule.rule;
+    EXPECT_EQ(own.every, 2) << rule.rule;
     EXPECT_EQ(make_halt({rule.rule, 0.25, 1}).threshold, 0.25) << rule.rule;
   }
   EXPECT_EQ(make_halt({}).kind, Kind::none);
   EXPECT_THROW(make_halt({"never", 0, 1}), Error);
+}
+
+TEST(HaltSettings, ABoundThatMakesNoSenseIsAProblemOfItsKey) {
+  const std::vector<HaltSettings> good = {
+      {"change", -1}, {"cdf", 1}, {"patience", 3}, {"oracle", 0.5}};
+  const std::vector<HaltSettings> bad = {{"sample", 0.5},
+                                         {"confident", 1},
+                                         {"cdf", 1.5},
+                                         {"cdf", -0.1},
+                                         {"patience", 2.5},
+                                         {"patience", -1},
+                                         {"oracle", -2}};
+  for (const HaltSettings& s : good) {
+    EXPECT_TRUE(problems_of(s).empty()) << s.rule;
+  }
+  for (const HaltSettings& s : bad) {
+    const std::vector<Problem> problems = problems_of(s);
+    ASSERT_EQ(problems.size(), 1u) << s.rule;
+    EXPECT_EQ(problems[0].key, "threshold");
+  }
 }
 
 }  // namespace

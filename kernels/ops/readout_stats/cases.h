@@ -1,4 +1,4 @@
-// Cases of argmax, entropy and kl.
+// Cases of argmax, confidence, entropy and kl.
 #pragma once
 #include <cmath>
 
@@ -35,11 +35,13 @@ inline Case readout_case(const std::string& name, const Shape& shape, double spr
   }
   c.outputs = {{.name = "argmax", .shape = rows, .kind = Kind::i32, .rows = true},
                {.name = "entropy", .shape = rows, .rows = true},
-               {.name = "kl", .shape = rows, .rows = true}};
+               {.name = "kl", .shape = rows, .rows = true},
+               {.name = "confidence", .shape = rows, .rows = true}};
   c.run = [](const Context& ctx, const Tensors& in, const Tensors& out) {
     ops::argmax(ctx, in[0], out[0]);
     ops::entropy(ctx, in[0], out[1]);
     ops::kl(ctx, in[0], in[1], out[2]);
+    ops::confidence(ctx, in[0], out[3]);
   };
   c.reference = [=](const Arrays& in, Arrays& out) {
     for (int64_t row = 0; row < rows.numel(); ++row) {
@@ -49,13 +51,14 @@ inline Case readout_case(const std::string& name, const Shape& shape, double spr
         out[0][row] = p[v] > p[static_cast<size_t>(out[0][row])] ? v : out[0][row];
         out[1][row] -= std::exp(p[v]) * p[v];
         out[2][row] += std::exp(p[v]) * (p[v] - q[v]);
+        out[3][row] = std::max(out[3][row], std::exp(p[v]));
       }
     }
   };
   c.tolerance = {
       2e-6, 1e-13, "sums of V terms with exponentials of 2 ulp, and differences of logarithms"};
-  c.flops = 40.0 * shape.numel();
-  c.bytes = 16.0 * shape.numel();
+  c.flops = 55.0 * shape.numel();
+  c.bytes = 20.0 * shape.numel();
   return c;
 }
 

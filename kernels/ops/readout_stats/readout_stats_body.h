@@ -1,5 +1,5 @@
-// Kernels of argmax, entropy and kl: a team of threads per row (class_rows_body.h). The floor is
-// the traffic: the logits once.
+// Kernels of argmax, confidence, entropy and kl: a team of threads per row (class_rows_body.h). The
+// floor is the traffic: the logits once.
 #pragma once
 #include "kernels/ops/class_rows_body.h"
 
@@ -45,6 +45,27 @@ struct Argmax {
     });
     if (live && team.leads()) {
       a.out[row] = x[0] == x[0] ? best.index : 0;  // nothing is larger than a first NaN
+    }
+  }
+};
+
+struct Confidence {
+  static constexpr const char* kName = "confidence";
+  struct Args {
+    const float* logits;  // (M, N, V)
+    float* out;           // (M, N)
+    int64_t N, V;
+    simt::RowTeamShape team;
+    LiveModels models;
+  };
+  template <class C>
+  SV_DEVICE static void body(C& ctx, const Args& a) {
+    const simt::RowTeam<C> team(ctx, a.team);
+    const int64_t n = team.row(), row = a.models.model(ctx.block_y()) * a.N + n;
+    const bool live = n < a.N;
+    const ClassSums z = class_sums(team, a.logits + row * a.V, live ? a.V : 0);
+    if (live && team.leads()) {
+      a.out[row] = 1.0f / z.sum;
     }
   }
 };
@@ -120,6 +141,7 @@ struct Kl {
 template <class Table>
 void readout_stats_kernels(Table& t) {
   t.template add<Argmax>();
+  t.template add<Confidence>();
   t.template add<Entropy>();
   t.template add<Kl>();
 }

@@ -68,6 +68,26 @@ void argmax(const Context& ctx, const Tensor& logits, const Tensor& out) {
   });
 }
 
+void confidence(const Context& ctx, const Tensor& logits, const Tensor& out) {
+  check(logits, out);
+  if (ctx.device) {
+    device::confidence(ctx, logits, out);
+    return;
+  }
+  const int64_t V = logits.dim(3);
+  with_float(logits.dtype, [&]<class T>() {
+    const T* x = logits.as<T>();
+    T* to = out.as<T>();
+    each_group(ctx, logits, [=](int64_t at, int64_t rows) {
+      T e[row::kBuffer], most[row::kBuffer];
+      row::exp_rows(x + at * V, rows, V, most, e);
+      for (int64_t r = 0; r < rows; ++r) {
+        to[at + r] = T{1} / row::sum(e + r * V, V);  // the largest logit's exponential is 1
+      }
+    });
+  });
+}
+
 void entropy(const Context& ctx, const Tensor& logits, const Tensor& out) {
   check(logits, out);
   if (ctx.device) {

@@ -16,6 +16,15 @@ void argmax(const Context& ctx, const Tensor& logits, const Tensor& out) {
                  {logits.as<float>(), out.as<int32_t>(), N, V, team, models});
 }
 
+void confidence(const Context& ctx, const Tensor& logits, const Tensor& out) {
+  expect_device_f32(logits, "confidence");
+  const int64_t V = logits.dim(3), N = rows_per_model(logits);
+  const LiveModels models = live_models(ctx, logits.dim(0));
+  const auto team = class_team(V, simt::aligned16(logits.data));
+  launch<Confidence>(
+      ctx, rows_shape(team, N, models), {logits.as<float>(), out.as<float>(), N, V, team, models});
+}
+
 void entropy(const Context& ctx, const Tensor& logits, const Tensor& out) {
   expect_device_f32(logits, "entropy");
   const int64_t V = logits.dim(3), N = rows_per_model(logits);
