@@ -72,4 +72,16 @@ std::string excerpt(std::string_view text) {
   return out + (text.size() > 60 ? "...'" : "'");
 }
 
+std::string byte_text(int byte) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  if (byte == ' ') {
+    return "space";
+  }
+  if (byte > 32 && byte < 127) {
+    return std::string(1, static_cast<char>(byte));
+  }
+  const auto b = static_cast<uint8_t>(byte);
+  return std::string("\\x") + kHex[b >> 4] + kHex[b & 15];
+}
+
 }  // namespace sv

@@ -28,4 +28,7 @@ std::vector<SourceLine> read_lines(const std::string& paths, Comments comments =
 /// The text for an error message: quoted, non-printing bytes as '?', cut after 60 characters.
 std::string excerpt(std::string_view text);
 
+/// A byte as a symbol: itself where it prints, "space", else as "\\x0a".
+std::string byte_text(int byte);
+
 }  // namespace sv

@@ -15,13 +15,14 @@ struct TaskEntry {
   std::string_view summary;  // one line for `list`
   std::string_view reads;    // names of the options it reads, separated by spaces
   std::shared_ptr<const Task> (*make)(const TaskOptions&);
+  bool needs_file = false;  // it has no generator: `file` must be set
 };
 
 /// All tasks, sorted by name.
 std::span<const TaskEntry> task_table();
 
 /// Throws for an unknown name (naming the nearest), for a set option that the task does not read
-/// and for values outside their range.
+/// for values outside their range, and where the file that a task needs is not given.
 std::shared_ptr<const Task> make_task(const std::string& name, const TaskOptions& options = {});
 
 }  // namespace sv

@@ -60,7 +60,7 @@ Example write_out(const TaskSpec& spec, const Written& w) {
 }
 
 std::optional<std::string> mark_text(int id) {
-  constexpr std::array<const char*, kFirstSymbol> kText{"_", "||", "####", "end"};
+  constexpr std::array<const char*, kFirstSymbol> kText{"pad", "||", "####", "end"};
   return id < kFirstSymbol ? std::optional<std::string>(kText[static_cast<size_t>(id)])
                            : std::nullopt;
 }

@@ -32,7 +32,7 @@ void describe_written(int positions, int symbols, int most_steps, TaskSpec* spec
 /// the role of the question; #### and the end mark that of the answer.
 Example write_out(const TaskSpec& spec, const Written& w);
 
-/// "_", "||", "####", "end", or nothing where the symbol is one of the task's own.
+/// "pad", "||", "####", "end", or nothing where the symbol is one of the task's own.
 std::optional<std::string> mark_text(int id);
 
 /// Position of the first such mark.

@@ -6,6 +6,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -134,7 +135,11 @@ class H5Reader {
   std::vector<std::string> list() const;
   bool has(const std::string& name) const;
   std::vector<std::string> dims(const std::string& name) const;
+  /// Whether the array is a coordinate variable (a dimension scale).
+  bool is_coordinate(const std::string& name) const;
   std::vector<int64_t> sizes(const std::string& name) const;
+  /// The stored number type; nothing for strings.
+  std::optional<Element> element(const std::string& name) const;
   /// The values; T must be the stored type.
   template <class T>
   std::vector<T> read(const std::string& name) const {

@@ -275,10 +275,19 @@ std::vector<int64_t> H5Reader::sizes(const std::string& name) const {
   return impl_->at(name).sizes;
 }
 
+std::optional<Element> H5Reader::element(const std::string& name) const {
+  const Array& array = impl_->at(name);
+  return array.is_text ? std::nullopt : std::optional(array.type);
+}
+
+bool H5Reader::is_coordinate(const std::string& name) const {
+  return H5DSis_scale(impl_->dataset(name)) > 0;
+}
+
 std::vector<std::string> H5Reader::dims(const std::string& name) const {
   const size_t rank = impl_->at(name).sizes.size();
   const H5Handle dataset = impl_->dataset(name);
-  if (H5DSis_scale(dataset) > 0) {
+  if (is_coordinate(name)) {
     return {name};
   }
   std::vector<std::string> names(rank);

@@ -49,6 +49,13 @@ void list_sites(const Arguments& a) {
 }
 
 void describe_task(const TaskEntry& entry) {
+  if (entry.needs_file) {
+    fmt::print("{}: {}\n  reads the options {}; data.file must be set\n",
+               entry.name,
+               entry.summary,
+               entry.reads);
+    return;
+  }
   const auto task = entry.make({});
   const TaskSpec& s = task->spec();
   fmt::print("{}: {}\n", entry.name, entry.summary);

@@ -241,6 +241,57 @@ TEST(ReachabilityOracle, AgreesWithTheClosureOfTheGraph) {
   EXPECT_NEAR(share(0), share(1), 0.15);  // and the number of parents tells little
 }
 
+TEST(TwoHopOracle, ComposesTheFactsOfTraining) {
+  const auto task = make_task("two_hop");
+  std::map<std::string, std::string> fact;  // "head relation" -> tail
+  std::set<std::string> composed, tested, systematic;
+  std::array<std::set<std::string>, 3> used;  // facts in compositions, by split
+  const auto word = [&](const Example& e, size_t t) { return task->token_text(e.tokens[t]); };
+  for (const Split split : {Split::train, Split::test, Split::ood}) {
+    for (int64_t i = 0; i < task->count(split); ++i) {
+      const Example e = task->example(split, 1, static_cast<uint64_t>(i));
+      const std::string one = word(e, 0) + " " + word(e, 1);
+      if (e.length == 2) {
+        ASSERT_TRUE(split == Split::train && i < 1000);  // the facts come first
+        ASSERT_TRUE(fact.emplace(one, task->answer_text(e.targets[1])).second);
+        ASSERT_EQ(e.difficulty, 1);
+        ASSERT_EQ(truth(e, 0, 0, 1), -1);
+        continue;
+      }
+      const std::string two = fact.at(one) + " " + word(e, 2);
+      ASSERT_EQ(e.difficulty, 2);
+      ASSERT_EQ(task->answer_text(e.targets[2]), fact.at(two));
+      ASSERT_EQ(e.targets[1], -1);
+      ASSERT_EQ(task->answer_text(truth(e, 0, 0, 1)), fact.at(one));
+      ASSERT_EQ(task->answer_text(truth(e, 0, 0, 2)), fact.at(one));
+      const std::string all = one + " " + word(e, 2);
+      ASSERT_TRUE((split == Split::train  ? composed
+                   : split == Split::test ? tested
+                                          : systematic)
+                      .insert(all)
+                      .second);
+      used[static_cast<size_t>(split)].insert({one, two});
+      const auto other = task->counterfactual(e, 1, static_cast<uint64_t>(i));
+      ASSERT_TRUE(other.has_value());
+      ASSERT_NE(other->targets[2], e.targets[2]);
+      ASSERT_EQ(other->tokens[1], e.tokens[1]);
+      ASSERT_EQ(other->tokens[2], e.tokens[2]);
+    }
+  }
+  EXPECT_EQ(fact.size(), 1000u);  // every entity with every relation
+  for (const std::string& held : tested) {
+    EXPECT_FALSE(composed.contains(held));
+  }
+  for (const std::string& alone : used[2]) {  // ood facts occur in no other composition
+    EXPECT_FALSE(used[0].contains(alone) || used[1].contains(alone)) << alone;
+  }
+  EXPECT_NEAR(
+      static_cast<double>(tested.size()) / static_cast<double>(tested.size() + composed.size()),
+      0.125,
+      0.016);  // 4 standard deviations
+  EXPECT_NEAR(static_cast<double>(systematic.size()), 156, 60);
+}
+
 struct Statements {
   std::map<std::string, int> index;
   std::vector<std::pair<int, int>> edges;

@@ -58,6 +58,10 @@ TEST(Hdf5, ValuesDimensionsAndAttributesComeBack) {
                 "accuracy", "count", "depth", "flag", "loss", "model", "name", "steps"}));
   EXPECT_EQ(r.read<float>("accuracy"), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(r.dims("accuracy"), (std::vector<std::string>{"model", "depth"}));
+  EXPECT_TRUE(r.is_coordinate("depth"));
+  EXPECT_FALSE(r.is_coordinate("accuracy"));
+  EXPECT_EQ(r.element("count"), Element::i64);
+  EXPECT_FALSE(r.element("name").has_value());
   EXPECT_EQ(r.sizes("accuracy"), (std::vector<int64_t>{2, 3}));
   EXPECT_TRUE(std::isnan(r.read<double>("loss")[1]));
   EXPECT_EQ(r.read<int32_t>("steps"), (std::vector<int32_t>{100, 200}));

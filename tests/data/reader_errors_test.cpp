@@ -26,6 +26,13 @@ const std::string kItem =
 // 5x5
 const std::string kMaze = "S...#.##.#.....#.###..G..\tS...#o##.#oo...#o###.oG..";
 
+const std::string kProblem = "How many legs have 3 dogs?||<<3*4=12>> <<12+0=12>> #### 12";
+const std::string kProduct =  // 12 * 34
+    "2 1 * 4 3||8 4 0 + 0 6 3 0 #### 8 0 4 0";
+const std::string kCommand = "IN: walk left twice OUT: I_TURN_LEFT I_WALK I_TURN_LEFT I_WALK";
+const std::string kPuzzles = R"({"ab": {"train": [{"input": [[0, 1], [2, 3]], "output": [[9]]}], )"
+                             R"("test": [{"input": [[5]], "output": [[6, 7]]}]}})";
+
 class Reader : public ::testing::Test {
  protected:
   /// The message of reading `text` as the train file of a task and taking its first examples.
@@ -33,7 +40,7 @@ class Reader : public ::testing::Test {
     std::ofstream(path_, std::ios::binary) << text;
     TaskOptions o;
     o.file = path_;
-    o.size = task == "maze" ? 5 : 0;
+    o.size = task == "maze" ? 5 : task == "multiplication" ? 2 : 0;
     try {
       const auto made = make_task(task, o);
       for (const Split split : {Split::train, Split::test}) {
@@ -67,6 +74,11 @@ TEST_F(Reader, AcceptsTheFormats) {
   EXPECT_EQ(message("listops", kExpression + "\n7\t7\n"), "");
   EXPECT_EQ(message("prosqa", kItem), "");
   EXPECT_EQ(message("maze", kMaze), "");
+  EXPECT_EQ(message("gsm8k", kProblem + "\n# of legs?|| #### 0\n"), "");
+  EXPECT_EQ(message("multiplication", kProduct), "");
+  EXPECT_EQ(message("scan", kCommand), "");
+  EXPECT_EQ(message("arc", kPuzzles), "");
+  EXPECT_EQ(message("text", std::string(600, 'x')), "");
 }
 
 TEST_F(Reader, NamesFileAndLineOfABadSudokuLine) {
@@ -144,10 +156,71 @@ TEST_F(Reader, NamesFileAndLineOfABadMaze) {
   expect("maze", replaced(replaced(kMaze, "S", "."), "S", ".") + "\n", ":1", "there is no S");
 }
 
+TEST_F(Reader, NamesFileAndLineOfABadWrittenProblem) {
+  const std::string good = kProblem + "\n";
+  expect("gsm8k", good + "Why? #### 3\n", ":2", "'question||steps #### answer' is expected");
+  expect("gsm8k", good + "Why?|| 3\n", ":2", "'question||steps #### answer' is expected");
+  expect("gsm8k", good + "|| #### 3\n", ":2", "the question is empty");
+  expect("gsm8k", good + "Why?|| #### \n", ":2", "the answer is empty");
+  expect(
+      "gsm8k", good + "Why?||<<1=1> #### 3\n", ":2", "a step is '<<1=1> ', expected <<equation>>");
+  expect("gsm8k", std::string(600, 'x') + "|| #### 3\n", "", "no line of at most 512 positions");
+}
+
+TEST_F(Reader, NamesFileAndLineOfABadProduct) {
+  const std::string good = kProduct + "\n";
+  const std::string shape = "two factors of 2 digits";
+  expect("multiplication", good + "2 1 * 4 3 2||\n", ":2", shape);
+  expect("multiplication", good + "2 1 + 4 3||\n", ":2", shape);
+  expect("multiplication", good + "2 1 * 4 x||\n", ":2", shape);
+  expect("multiplication", good + "2 1 * 4 3\n", ":2", shape);
+  expect("multiplication",
+         good + replaced(kProduct, "8 0 4 0", "8 0 5 0") + "\n",
+         ":2",
+         "column 37 is '5 0', expected '4 0'");
+  expect("multiplication",
+         good + replaced(kProduct, " #### 8 0 4 0", "") + "\n",
+         ":2",
+         "is missing, expected ' #### 8 0 4 0'");
+}
+
+TEST_F(Reader, NamesFileAndLineOfABadCommand) {
+  const std::string good = kCommand + "\n";
+  expect("scan", good + "walk OUT: I_WALK\n", ":2", "'IN:' is expected, got 'walk'");
+  expect("scan", good + "IN: walc OUT: I_WALK\n", ":2", "did you mean 'walk'");
+  expect("scan", good + "IN: walk OUT: I_WALC\n", ":2", "did you mean 'I_WALK'");
+  expect("scan", good + "IN: walk\n", ":2", "there is no 'OUT:'");
+  for (const char* words : {"turn", "walk and", "left walk", "walk opposite", "walk walk", ""}) {
+    expect("scan", good + "IN: " + words + " OUT: I_WALK\n", ":2", "is no command of the grammar");
+  }
+  expect(
+      "scan", good + "IN: walk OUT: I_RUN\n", ":2", "the 1 actions are not the 1 of the command");
+  expect("scan", good + "IN: walk twice OUT: I_WALK\n", ":2", "the 1 actions are not the 2");
+}
+
+TEST_F(Reader, NamesThePuzzleAndThePairOfABadGrid) {
+  const auto wrong = [&](const char* from, const char* to, const char* place, const char* what) {
+    expect("arc", replaced(kPuzzles, from, to), place, what);
+  };
+  wrong("[2, 3]", "[2]", ": puzzle 'ab' train 0 input", "row 1 is not a list of 2 cells");
+  wrong("[[9]]", "[[10]]", ": puzzle 'ab' train 0 output", "holds '10', not a colour from 0 to 9");
+  wrong("[[9]]", "[[-1]]", ": puzzle 'ab' train 0 output", "holds '-1'");
+  wrong("[[9]]", "[]", ": puzzle 'ab' train 0 output", "1 to 30 rows and columns");
+  wrong("[[9]]", "[9]", ": puzzle 'ab' train 0 output", "1 to 30 rows and columns");
+  wrong("\"test\"", "\"tset\"", ": puzzle 'ab'", "the key 'test' is missing");
+  wrong("\"output\": [[9]]", "\"out\": 1", ": puzzle 'ab' train 0", "the key 'output' is missing");
+  expect("arc", "[]", "", "an object of puzzles by name is expected");
+}
+
+TEST_F(Reader, NamesATextThatIsTooShort) {
+  expect("text", std::string(512, 'x'), "", "512 bytes, fewer than 8 windows of 64 + 1");
+}
+
 TEST_F(Reader, NamesAFileThatIsMissingOrEmpty) {
   TaskOptions o;
   o.file = folder_ / "nothing.txt";
-  for (const char* task : {"sudoku", "listops", "prosqa", "maze"}) {
+  for (const char* task :
+       {"sudoku", "listops", "prosqa", "maze", "gsm8k", "multiplication", "scan", "arc", "text"}) {
     try {
       make_task(task, o);
       FAIL() << task;
@@ -180,7 +253,10 @@ TEST_F(Reader, SurvivesThousandsOfCorruptions) {
       {"sudoku", kPuzzle + "\n" + kPuzzle + "\n"},
       {"listops", kExpression + "\n" + kExpression + "\n"},
       {"prosqa", kItem},
-      {"maze", kMaze + "\n" + kMaze + "\n"}};
+      {"maze", kMaze + "\n" + kMaze + "\n"},
+      {"multiplication", kProduct + "\n" + kProduct + "\n"},
+      {"scan", kCommand + "\n" + kCommand + "\n"},
+      {"arc", kPuzzles}};
   int refused = 0;
   for (const auto& [task, text] : originals) {
     for (uint64_t i = 0; i < 400; ++i) {
@@ -190,7 +266,7 @@ TEST_F(Reader, SurvivesThousandsOfCorruptions) {
       refused += got.empty() ? 0 : 1;
     }
   }
-  EXPECT_GT(refused, 900);  // most corruptions cannot be read as anything else
+  EXPECT_GT(refused, 1800);  // most corruptions cannot be read as anything else
 }
 
 }  // namespace

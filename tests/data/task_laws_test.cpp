@@ -32,6 +32,12 @@ class EveryTask : public ::testing::TestWithParam<testing::Variant> {
   }
 };
 
+/// `wanted`, or as many as a finite split has.
+int available(const Task& task, Split split, int wanted) {
+  const int64_t count = task.count(split);
+  return count < 0 ? wanted : static_cast<int>(std::min<int64_t>(count, wanted));
+}
+
 bool same(const Example& a, const Example& b) {
   return a.tokens == b.tokens && a.targets == b.targets && a.length == b.length &&
          a.difficulty == b.difficulty && a.position_difficulty == b.position_difficulty &&
@@ -41,8 +47,9 @@ bool same(const Example& a, const Example& b) {
 TEST_P(EveryTask, GivesTheSameExampleForTheSameSplitSeedAndIndex) {
   const auto first = task(), second = task();
   for (const Split split : kSplits) {
-    for (uint64_t i = 0; i < 20 && first->count(split) != 0; ++i) {
-      const Example a = first->example(split, 7, 19 - i), b = second->example(split, 7, 19 - i);
+    for (int i = available(*first, split, 20); i-- > 0;) {
+      const auto index = static_cast<uint64_t>(i);
+      const Example a = first->example(split, 7, index), b = second->example(split, 7, index);
       ASSERT_TRUE(same(a, b)) << split_name(split) << " " << i;
     }
   }
@@ -55,7 +62,7 @@ TEST_P(EveryTask, DependsOnTheSeedAndTheIndex) {
     forms.insert(t->example(Split::train, 1, i).canonical);
     forms.insert(t->example(Split::train, 2, i).canonical);
   }
-  EXPECT_GE(forms.size(), 18u);
+  EXPECT_GE(forms.size(), t->count(Split::train) < 0 ? 18u : 10u);  // a finite list is the same
 }
 
 void expect_in(
@@ -102,13 +109,14 @@ void expect_within(const TaskSpec& spec, const Example& e) {
 
 TEST_P(EveryTask, StaysWithinTheRangesOfItsSpec) {
   const auto t = task();
-  EXPECT_FALSE(t->spec().truths.empty());
+  const std::set<std::string> without{"arc", "gsm8k", "text"};  // nothing is known about steps
+  EXPECT_EQ(t->spec().truths.empty(), without.contains(t->spec().name));
   EXPECT_FALSE(t->spec().difficulty.empty());
   for (const Channel& channel : t->spec().coordinates) {
     expect_in(channel.ids, 0, channel.size, static_cast<size_t>(t->spec().positions), channel.name);
   }
   for (const Split split : kSplits) {
-    for (int i = 0; i < sample() / 2 && t->count(split) != 0; ++i) {
+    for (int i = 0; i < available(*t, split, sample() / 2); ++i) {
       expect_within(t->spec(), t->example(split, 3, static_cast<uint64_t>(i)));
       if (HasFatalFailure()) {
         FAIL() << split_name(split) << " example " << i;
@@ -142,7 +150,7 @@ void expect_written(const TaskSpec& spec, const Example& e) {
 TEST_P(EveryTask, GivesEachPositionOfAWrittenSolutionItsRole) {
   const auto t = task();
   for (const Split split : kSplits) {
-    for (int i = 0; i < 50 && t->count(split) != 0; ++i) {
+    for (int i = 0; i < available(*t, split, 50); ++i) {
       const Example e = t->example(split, 3, static_cast<uint64_t>(i));
       if (t->spec().written_steps < 0) {
         ASSERT_TRUE(e.roles.empty());
@@ -178,7 +186,7 @@ TEST_P(EveryTask, SharesNoCanonicalFormBetweenSplitsWhateverTheSeed) {
   const auto t = task();
   std::map<std::string, Split> owner;
   for (const Split split : kSplits) {
-    for (int i = 0; i < 4 * sample() && t->count(split) != 0; ++i) {
+    for (int i = 0; i < available(*t, split, 4 * sample()); ++i) {
       const auto seed = static_cast<uint64_t>(i % 5);
       const std::string form = t->example(split, seed, static_cast<uint64_t>(i)).canonical;
       const auto [at, fresh] = owner.emplace(form, split);
@@ -196,19 +204,19 @@ TEST_P(EveryTask, HasOutOfDistributionInstancesThatAreLargerOrHarder) {
   }
   const std::string& label = GetParam().label;
   if (label == "pointer_chase_hop_token" || label == "pointer_chase_steps" ||
-      label == "sudoku_4x4_few_clues") {
-    return;  // told apart by path length and by clues: graph_oracle_test and sudoku_test look at
-             // those
+      label == "sudoku_4x4_few_clues" || label == "two_hop") {
+    return;  // told apart by path length, by clues and by facts: graph_oracle_test and sudoku_test
+             // look at those
   }
   int longest = 0, hardest = 0;
   for (const Split split : {Split::train, Split::test}) {
-    for (int i = 0; i < sample(); ++i) {
+    for (int i = 0; i < available(*t, split, sample()); ++i) {
       const Example e = t->example(split, 5, static_cast<uint64_t>(i));
       longest = std::max(longest, e.length);
       hardest = std::max(hardest, e.difficulty);
     }
   }
-  for (int i = 0; i < sample(); ++i) {
+  for (int i = 0; i < available(*t, Split::ood, sample()); ++i) {
     const Example e = t->example(Split::ood, 5, static_cast<uint64_t>(i));
     ASSERT_TRUE(e.difficulty > hardest || e.length > longest) << e.canonical;
   }
