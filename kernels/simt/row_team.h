@@ -73,8 +73,10 @@ class RowTeam {
       store4(row + i, v);
       return;
     }
-    for (int k = 0; k < count; ++k) {
-      row[i + k] = v.at[k];
+    for (int k = 0; k < 4; ++k) {  // a loop to count would index v at run time: local memory
+      if (k < count) {
+        row[i + k] = v.at[k];
+      }
     }
   }
   /// The team's values joined by a fixed tree; every thread has the result. All threads of the

@@ -27,6 +27,7 @@ struct BlockCase {
   bool before, behind;  // norms before and behind attention and MLP
   Kind mask;
   bool padded;
+  int64_t offset = 0;
 };
 
 // The last ones have several stripes of rows, a product deeper than a block of 256, and enough work
@@ -39,6 +40,7 @@ const std::vector<BlockCase> kBlockCases = {
     {"prefix", 2, 2, 11, 16, 24, 4, 2, true, false, false, false, false, true, Kind::prefix, true},
     {"sandwich", 1, 7, 16, 32, 40, 4, 4, true, true, true, false, true, true, Kind::bidirectional, true},
     {"no_norm", 2, 1, 6, 8, 8, 1, 1, false, false, false, true, false, false, Kind::causal, false},
+    {"offset", 2, 2, 9, 16, 24, 2, 1, true, true, false, false, true, false, Kind::causal, true, 3},
     {"one_sequence", 1, 1, 57, 64, 168, 4, 2, true, true, false, false, true, false, Kind::causal, true},
     {"deep", 1, 2, 19, 48, 300, 4, 4, false, true, true, true, true, true, Kind::bidirectional, false},
     {"stripes", 1, 1, 130, 64, 96, 4, 4, true, true, false, false, false, true, Kind::prefix, false}};
@@ -66,6 +68,7 @@ class BlockRun {
       }
     }
     mask_.kind = c.mask;
+    mask_.offset = c.offset;
     mask_.lengths = c.padded ? counts(c.T) : Tensor{};
     mask_.prefix = c.mask == Kind::prefix ? counts(3) : Tensor{};
   }
