@@ -30,6 +30,16 @@ struct EvalKeys {
   }
 };
 
+/// Which model of the pack is exported.
+struct ExportKeys {
+  int seed = -1;
+
+  template <class V>
+  void fields(V& v) {
+    v("seed", seed, "seed of the model; -1: the only one of the run", range(-1, 2147483647));
+  }
+};
+
 struct CollectKeys {
   std::string sites = "loop.*.state_out";
   int examples = 256;

@@ -35,8 +35,9 @@ BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
            s.width / s.heads);
   b.rope_base = s.rope_base;
   b.causal = s.mask == "causal" || (s.mask == "task" && task.causal);
-  b.prefix = s.prefix;
-  b.positions = s.prefix + task.positions;
+  // A position that names a puzzle is the first of the prefix.
+  b.prefix = s.prefix - (s.puzzles > 0 && task.puzzles > 0 ? 1 : 0);
+  b.positions = b.prefix + task.positions;
   if (s.mixer == "tokens") {
     b.token_hidden = s.token_hidden > 0 ? s.token_hidden : b.positions * 5 / 2;
   }

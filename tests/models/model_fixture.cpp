@@ -131,7 +131,7 @@ std::vector<Setting> all_settings() {
       changed_family("hrm_learned",
                      "hrm",
                      [](S& s) {
-                       s.positions = "learned", s.layers = 2, s.puzzle_embedding = true;
+                       s.positions = "learned", s.layers = 2, s.puzzles = 1;
                        s.placement = "pre", s.prefix = 2;
                      }),
       changed_family("trm", "trm", [](S& s) { s.inner = "2", s.prefix = 2; }),
