@@ -44,12 +44,17 @@ std::vector<std::string> told(const TensorShapes& shapes,
   const auto has = [&](const std::string& name) { return shapes.contains(name); };
   const std::string first = layers + "0.";
   set("width", size_in(shapes, "embed_tokens.embedding_weight", 1));
-  set("symbols", size_in(shapes, "embed_tokens.embedding_weight", 0));
   set("layers", count_layers(shapes, layers));
   set("hidden", size_in(shapes, first + "mlp.down_proj.weight", 1));
-  if (task.name == "sudoku") {  // 0 pad, 1 blank, 2 .. digits
-    set("token_shift", 1);
-    set("answer_shift", 2);
+  // Theirs have as many rows for answers as for input symbols; ours need not.
+  const int64_t symbols = size_in(shapes, "embed_tokens.embedding_weight", 0);
+  const int64_t answers = has("lm_head.weight") ? size_in(shapes, "lm_head.weight", 0) : symbols;
+  if (symbols != task.vocab || answers != task.answers) {
+    set("symbols", symbols);
+    if (task.name == "sudoku") {  // 0 pad, 1 blank, then the digits
+      set("token_shift", 1);
+      set("answer_shift", 2);
+    }
   }
   const bool puzzles = has("puzzle_emb.weights"), learned = has("embed_pos.embedding_weight");
   set("puzzles", puzzles ? size_in(shapes, "puzzle_emb.weights", 0) : 0);

@@ -232,8 +232,7 @@ INSTANTIATE_TEST_SUITE_P(Published,
 /// that the authors' modules give them (tests/reference/recursive.py).
 TEST(Layouts, AuthorsFilesHoldTheWeightsOfTheReference) {
   int compared = 0;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(SV_REFERENCE_FIXTURES "/layouts")) {
+  for (const auto& entry : std::filesystem::directory_iterator(SV_REFERENCE_FIXTURES "/layouts")) {
     const std::string stem = entry.path().stem(), fixture = stem.substr(0, stem.find('.'));
     const Layout& layout = find_layout(stem.substr(stem.find('.') + 1));
     const Safetensors reference =
@@ -244,10 +243,8 @@ TEST(Layouts, AuthorsFilesHoldTheWeightsOfTheReference) {
     assign(s, text);
     const auto model = make_reasoner({s, tiny_task(), {1}, DType::f32});
     const Safetensors theirs = Safetensors::read_foreign(entry.path());
-    import_tensors(LayoutFile(theirs, layout, stem),
-                   layout.tensors(s, model->params()),
-                   0,
-                   model->params());
+    import_tensors(
+        LayoutFile(theirs, layout, stem), layout.tensors(s, model->params()), 0, model->params());
     for (const Param& p : model->params()) {
       const std::vector<float> want = reference.at("param." + p.name).values<float>();
       const Tensor got = p.value;
