@@ -68,6 +68,15 @@ struct DepthHeadline {
 };
 std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& what);
 
+struct BreadthMeasure {
+  int breadth = 2;                // runs of an example
+  int depth = 1;                  // periods
+  int window = 3;                 // periods over which the residual is averaged
+  const Dataset* data = nullptr;  // nullptr: the run's held-out set
+};
+/// Prints how good a choice among several runs of an example is, and writes breadth.h5.
+void measure_breadth(Measured& run, const BreadthMeasure& what);
+
 void measure_lens(Measured& run, int examples, int depth);
 
 struct ProbeMeasure {

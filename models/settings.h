@@ -33,7 +33,7 @@ struct ModelSettings {
   std::string inner = "2";
   int states = 2;
   int prefix = 0;
-  bool puzzle_embedding = false;
+  int puzzles = 0;
   std::string mixer = "attention";
   int token_hidden = 0;
   bool token_norm = true;
@@ -123,9 +123,13 @@ struct ModelSettings {
       "positions before the tokens'; they hold zeros, or the puzzle's embedding in the first",
       range(0, 256),
       unit("positions"));
-    v("puzzle_embedding",
-      puzzle_embedding,
-      "a vector per puzzle at the first position of the prefix, updated by signs of its gradient");
+    v("puzzles",
+      puzzles,
+      "rows of a table of puzzle embeddings, updated by signs of their gradients; the row's own "
+      "stands at the first position of the prefix. Tasks that do not number their puzzles have "
+      "one; "
+      "0 = no table",
+      range(0, 10'000'000));
     v("mixer",
       mixer,
       "what mixes positions: attention, or an MLP over them (tokens)",

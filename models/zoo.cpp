@@ -17,7 +17,7 @@ namespace {
 // Keys of hrm and trm, and what both are trained with.
 #define SV_RECURSIVE_KEYS                                                                      \
   "width layers heads kv_heads hidden mlp norm placement positions rope_base mask init inner " \
-  "prefix puzzle_embedding halt_head symbols token_shift answer_shift"
+  "prefix puzzles halt_head symbols token_shift answer_shift"
 #define SV_RECURSIVE_RECIPE                                                          \
   "train.supervision=rows train.loss=stablemax train.segments=16 train.explore=0.1 " \
   "train.optimiser=adam_atan2 train.clip=0"

@@ -13,9 +13,10 @@ struct Arguments {
   std::string command;
   std::string target;                  // RUN folder, or what is listed, described or timed
   std::string config;                  // TOML file of `train`
-  std::vector<std::string> files;      // further words of a command that compares files
+  std::vector<std::string> files;      // further words of a command that takes several files
   std::vector<std::string> overrides;  // key=value
   std::string out;                     // folder or file to write
+  std::string layout;                  // of import and export
   int seeds = 0;                       // --seeds N: seeds 0 .. N-1; 0 = as set
   int threads = 0;                     // 0 = all cores
   std::string device = "auto";  // auto | cpu | cuda | cuda:INDEX; then as run.json records it
@@ -39,6 +40,8 @@ int patch(const Arguments&);
 int dynamics(const Arguments&);
 int report(const Arguments&);
 int demo(const Arguments&);
+int import_run(const Arguments&);
+int export_run(const Arguments&);
 int bench(const Arguments&);
 
 /// Parts of `list` that ask this machine (list_machine.cpp).

@@ -28,7 +28,10 @@ std::string bench_help() {
 }  // namespace
 
 std::string keys_help(const std::string& command) {
-  if (command == "train" || command == "demo" || command == "list") {
+  if (command == "export") {
+    return "keys:\n" + settings_help<ExportKeys>();
+  }
+  if (command == "train" || command == "demo" || command == "list" || command == "import") {
     return "keys (as key=value, or in CONFIG.toml):\n" + settings_help<Spec>();
   }
   if (command == "eval") {

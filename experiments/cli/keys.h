@@ -15,6 +15,8 @@ struct EvalKeys {
   std::vector<int> depth_test;
   HaltSettings halt;
   bool untrained = false;
+  int breadth = 1;
+  int window = 3;
 
   template <class V>
   void fields(V& v) {
@@ -27,6 +29,27 @@ struct EvalKeys {
       unit("periods"));
     v.group("halt", halt);
     v("untrained", untrained, "evaluate the untrained model instead: a null");
+    v("breadth",
+      breadth,
+      "runs of every example, from which one is chosen without the answer; for models with random "
+      "starts or noise, at the largest of depth.test",
+      range(1, 4096),
+      unit("runs"));
+    v("window",
+      window,
+      "breadth: last periods over which the residual of a run is averaged",
+      range(1, 1e6),
+      unit("periods"));
+  }
+};
+
+/// Which model of the pack is exported.
+struct ExportKeys {
+  int seed = -1;
+
+  template <class V>
+  void fields(V& v) {
+    v("seed", seed, "seed of the model; -1: the only one of the run", range(-1, 2147483647));
   }
 };
 

@@ -6,6 +6,7 @@
 #include "experiments/cli/commands.h"
 #include "experiments/config.h"
 #include "experiments/spec.h"
+#include "models/layouts/layout.h"
 #include "models/train/objective.h"
 
 namespace sv::cli {
@@ -23,6 +24,13 @@ void list_models() {
   fmt::print("models (model.name=NAME):\n");
   for (const ZooEntry& z : zoo()) {
     fmt::print("  {:<18} {}\n", z.name, z.summary);
+  }
+}
+
+void list_layouts() {
+  fmt::print("layouts (--layout NAME of import and export):\n");
+  for (const Layout& l : layouts()) {
+    fmt::print("  {:<18} {}\n", l.name, l.summary);
   }
 }
 
@@ -97,7 +105,7 @@ void describe_model(const ZooEntry& z) {
 
 int list(const Arguments& a) {
   const std::vector<std::string> known = {
-      "tasks", "models", "objectives", "sites", "devices", "kernels", ""};
+      "tasks", "models", "objectives", "layouts", "sites", "devices", "kernels", ""};
   if (std::find(known.begin(), known.end(), a.target) == known.end()) {
     fail("nothing called '", a.target, "' can be listed", did_you_mean(a.target, known));
   }
@@ -109,6 +117,9 @@ int list(const Arguments& a) {
   }
   if (a.target.empty() || a.target == "objectives") {
     list_objectives();
+  }
+  if (a.target.empty() || a.target == "layouts") {
+    list_layouts();
   }
   if (a.target == "sites") {
     list_sites(a);

@@ -38,12 +38,13 @@ struct Command {
   bool keys;      // takes key=value
   bool computes;  // takes --device
   int (*run)(const Arguments&);
+  bool files = false;  // takes further words
 };
 
 constexpr Command kCommands[] = {
     {"list",
-     "tasks, models, sites of a model, devices, kernels",
-     "tasks | models | sites | devices | kernels",
+     "tasks, models, objectives, layouts, sites of a model, devices, kernels",
+     "tasks | models | objectives | layouts | sites | devices | kernels",
      false,
      true,
      false,
@@ -89,6 +90,22 @@ constexpr Command kCommands[] = {
      true,
      true,
      bench},
+    {"import",
+     "a run from checkpoints of another project's layout, one model each",
+     "FILE | DIR ...",
+     true,
+     true,
+     false,
+     import_run,
+     true},
+    {"export",
+     "a model of a run as a folder in another project's layout",
+     "RUN DIR",
+     true,
+     true,
+     false,
+     export_run,
+     true},
     {"demo", "train, measure and report in one go", nullptr, false, true, true, demo},
 };
 
@@ -100,7 +117,7 @@ void sort_positionals(const Command& command, const std::vector<std::string>& wo
       a.overrides.push_back(word);
     } else if (command.target != nullptr && a.target.empty()) {
       a.target = word;
-    } else if (a.target == "compare" && std::string(command.name) == "bench") {
+    } else if (command.files || (a.target == "compare" && std::string(command.name) == "bench")) {
       a.files.push_back(word);
     } else {
       fail("'",
@@ -158,10 +175,14 @@ int run(int argc, char** argv) {
                         ? std::string(c.target) + (c.keys ? " and key=value ..." : "")
                         : "key=value ...")
         ->type_name("");
-    sub->add_option(
-        "--out",
-        a.out,
-        "run folder (train, demo), output file (report) or folder (collect, bench roofline)");
+    sub->add_option("--out",
+                    a.out,
+                    "run folder (train, import, demo), output file (report) or folder (collect, "
+                    "bench roofline)");
+    if (c.run == import_run || c.run == export_run) {
+      sub->add_option(
+          "--layout", a.layout, "names and shapes of the files; see `subvocal list layouts`");
+    }
     sub->add_option("--seeds", a.seeds, "seeds 0 .. N-1")->check(CLI::Range(1, 1024));
     sub->add_option("--threads", a.threads, "threads; 0 = all cores; bits do not depend on it")
         ->check(CLI::Range(0, 256));

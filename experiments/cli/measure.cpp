@@ -108,6 +108,11 @@ int eval(const Arguments& a) {
                  " positions";
   }
   measure_depth(run, what);
+  if (keys.breadth > 1) {
+    const std::vector<int>& depths =
+        keys.depth_test.empty() ? run.bench.spec().depth.test : keys.depth_test;
+    measure_breadth(run, {keys.breadth, *std::ranges::max_element(depths), keys.window, what.data});
+  }
   const Dataset& shown = other ? *other : run.bench.test_set();
   for (const std::string& note : shown.task().notes()) {
     fmt::print("{}\n", note);

@@ -19,17 +19,17 @@ struct History {
 };
 
 /// Parts side by side; positions behind an example's length count as zero.
-std::vector<double> flatten(const State& h, size_t parts, const Batch& batch) {
+std::vector<double> flatten(const State& h, const Schedule& schedule, const Batch& batch) {
   std::vector<double> out;
   const Tensor first = h[0].value();
   const int64_t models = first.dim(0);
   for (int64_t m = 0; m < models; ++m) {
     for (int64_t b = 0; b < batch.size; ++b) {
-      for (size_t p = 0; p < parts; ++p) {
+      const int64_t positions = schedule.prefix + batch.lengths[static_cast<size_t>(b)];
+      for (size_t p = 0; p < schedule.parts.size(); ++p) {
         const Tensor x = h[static_cast<int>(p)].value();
         const int64_t size = x.numel() / (x.dim(0) * x.dim(1));
-        const int64_t used =
-            x.shape.rank() == 4 ? size / x.dim(2) * batch.lengths[static_cast<size_t>(b)] : size;
+        const int64_t used = x.shape.rank() == 4 ? size / x.dim(2) * positions : size;
         with_float(x.dtype, [&]<class T>() {
           const T* row = x.as<T>() + (m * x.dim(1) + b) * size;
           for (int64_t i = 0; i < size; ++i) {
@@ -76,7 +76,6 @@ StepGeometry geometry(Reasoner& model,
                       const DynamicsOptions& options) {
   const auto models = static_cast<size_t>(model.models());
   const auto updates = static_cast<size_t>(options.depth * model.schedule().period());
-  const size_t parts = model.schedule().parts.size();
   StepGeometry out{
       make_grid(models, updates), make_grid(models, updates), make_grid(models, updates)};
   Grid turns = make_grid(models, updates);
@@ -91,7 +90,7 @@ StepGeometry geometry(Reasoner& model,
     plan.save.readouts = SaveAt::Readouts::none;
     plan.packed = &packed;
     plan.on_update = [&](const Update& u) {
-      history.push(flatten(u.h, parts, batch));
+      history.push(flatten(u.h, model.schedule(), batch));
       if (history.before.empty()) {
         // The state before the first update is where most models start: zero. Its step is h_1.
         history.before.assign(history.now.size(), 0);

@@ -43,6 +43,7 @@ std::vector<Trajectory2d> trajectories(Reasoner& model,
   const Batch batch = batch_of(chosen, spec);
   const int last = depth * model.schedule().period();
   const size_t parts = model.schedule().parts.size();
+  const int place = position < 0 ? -1 : model.schedule().prefix + position;  // in the state
   Arena arena;
   Tape tape({&arena, threads, {}}, false);
   Plan plan;
@@ -61,7 +62,7 @@ std::vector<Trajectory2d> trajectories(Reasoner& model,
     std::vector<double> rows;  // (examples, updates, width)
     for (int b = 0; b < batch.size; ++b) {
       for (const auto& [r, state] : run.states) {
-        append_row(state, parts, m, b, position, rows);
+        append_row(state, parts, m, b, place, rows);
       }
     }
     const size_t count = examples.size() * run.states.size();

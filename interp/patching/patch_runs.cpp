@@ -149,6 +149,9 @@ PatchRuns::Patched PatchRuns::run_batch(Arena& arena,
   for (const PatchJob& job : jobs) {
     rows.push_back(job.donor);
     positions.push_back(sets[static_cast<size_t>(job.set)].positions);
+    for (int& t : positions.back()) {
+      t += model_.schedule().prefix;
+    }
   }
   const Target target{options_.site, {options_.when, r, options_.window}, last_, {}};
   const Taps taps = {patch_rows(target, source, std::move(rows), std::move(positions))};

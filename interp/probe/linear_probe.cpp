@@ -96,13 +96,16 @@ class ProbeRun {
     update_list_ = site.updates;
     updates_ = static_cast<int64_t>(site.updates.size());
     width_ = site.width();
-    SV_CHECK(site.positions() == positions_,
+    prefix_ = model_.schedule().prefix;
+    SV_CHECK(site.positions() == prefix_ + positions_,
              "the probe reads one vector per position; ",
              site.name,
              " has ",
              site.positions(),
              " positions, the task ",
-             positions_);
+             positions_,
+             " behind ",
+             prefix_);
     cells_.resize(static_cast<size_t>(site.models() * updates_));
     for (auto& cell : cells_) {
       for (const LabelFamily& f : families_) {
@@ -154,7 +157,8 @@ class ProbeRun {
     with_float(site.data.tensor().dtype, [&]<class T>() {
       const T* from = site.data.tensor().as<T>() + site.offset(cell / updates_, cell % updates_, 0);
       for (size_t j = 0; j < rows.size(); ++j) {
-        const T* row = from + (rows[j] - first) * width_;
+        const int64_t example = (rows[j] - first) / positions_, t = rows[j] % positions_;
+        const T* row = from + (example * (prefix_ + positions_) + prefix_ + t) * width_;
         std::copy_n(row, width_, x.data() + j * static_cast<size_t>(width_));
       }
     });
@@ -231,6 +235,7 @@ class ProbeRun {
   const ProbeOptions& options_;
   int kinds_;
   int64_t positions_;
+  int64_t prefix_ = 0;  // positions of the site before the task's
   int64_t updates_ = 0;
   std::vector<int> update_list_;
   int64_t width_ = 0;

@@ -35,8 +35,9 @@ BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
            s.width / s.heads);
   b.rope_base = s.rope_base;
   b.causal = s.mask == "causal" || (s.mask == "task" && task.causal);
-  b.prefix = s.prefix;
-  b.positions = s.prefix + task.positions;
+  // A position that names a puzzle is the first of the prefix.
+  b.prefix = s.prefix - (s.puzzles > 0 && task.puzzles > 0 ? 1 : 0);
+  b.positions = b.prefix + task.positions;
   if (s.mixer == "tokens") {
     b.token_hidden = s.token_hidden > 0 ? s.token_hidden : b.positions * 5 / 2;
   }
@@ -48,8 +49,10 @@ BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
 Block::Block(Params& params, const std::string& name, const BlockShape& shape, int block)
     : shape_(shape), block_(block) {
   if (shape.token_hidden > 0) {
-    SV_CHECK(shape.mlp == "swiglu" && !shape.rope && !shape.causal,
-             "a token mixer goes with model.mlp=swiglu, without rope or a causal mask");
+    SV_CHECK(
+        shape.mlp == "swiglu" && !shape.rope && !shape.causal,
+        "model.mixer=tokens goes with model.mlp=swiglu, without model.positions=rope or a causal "
+        "mask (model.mask=bidirectional where the task suggests one)");
     SV_CHECK(!shape.token_norm || (shape.norm == "rms" && shape.placement == "post"),
              "a norm over the positions goes with model.norm=rms and model.placement=post");
     const int64_t s = shape.positions;

@@ -1,27 +1,52 @@
 #include "models/parts/recursive.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "kernels/autograd/layout_ops.h"
 #include "kernels/memory/copy.h"
 
 namespace sv::parts {
 
+bool names_puzzles(const ModelSettings& s, const TaskSpec& task) {
+  return s.puzzles > 0 && task.puzzles > 0;
+}
+
+namespace {
+
+/// Symbols of the task's tokens that are no puzzles.
+int input_symbols(const ModelSettings& s, const TaskSpec& task) {
+  return task.vocab - (names_puzzles(s, task) ? task.puzzles : 0);
+}
+
+}  // namespace
+
 void check_recursive(const ModelSettings& s, const TaskSpec& task) {
   SV_CHECK(s.positions != "task",
            "model.positions=task: ",
            s.name,
            " has rope, learned or no positions; learned is the nearest");
-  SV_CHECK(!s.puzzle_embedding || s.prefix > 0,
-           "model.puzzle_embedding needs a position: set model.prefix to at least 1");
-  const int needed = std::max(s.token_shift + task.vocab, s.answer_shift + task.answers);
+  SV_CHECK(s.puzzles == 0 || s.prefix > 0,
+           "model.puzzles = ",
+           s.puzzles,
+           " needs a position: set model.prefix to at least 1");
+  SV_CHECK(s.puzzles == 0 || task.puzzles == 0 || s.puzzles >= task.puzzles,
+           "model.puzzles = ",
+           s.puzzles,
+           ": ",
+           task.name,
+           " names ",
+           task.puzzles,
+           " puzzles");
+  const int vocab = input_symbols(s, task);
+  const int needed = std::max(s.token_shift + vocab, s.answer_shift + task.answers);
   SV_CHECK(s.symbols > 0 ? needed <= s.symbols : s.token_shift + s.answer_shift == 0,
            "model.symbols = ",
            s.symbols,
            ": ",
            needed,
            " rows are needed for ",
-           task.vocab,
+           vocab,
            " input symbols from row ",
            s.token_shift,
            " on and ",
@@ -29,9 +54,9 @@ void check_recursive(const ModelSettings& s, const TaskSpec& task) {
            " answers from row ",
            s.answer_shift,
            " on");
-  SV_CHECK(!s.tied_head || s.symbols > 0 || task.vocab >= task.answers,
+  SV_CHECK(!s.tied_head || s.symbols > 0 || vocab >= task.answers,
            "model.tied_head: the embedding has ",
-           task.vocab,
+           vocab,
            " rows and the readout needs ",
            task.answers,
            "; set model.symbols");
@@ -69,24 +94,15 @@ std::vector<Site> recursive_sites(const ModelSettings& s, int parts) {
 
 namespace {
 
-/// 0, 1, 2, ... or zeros, where the parameters are.
-Buffer id_buffer(const Params& params, int64_t count, bool counting) {
-  Buffer ids({1, 1, count}, DType::i32);
-  for (int64_t i = 0; i < count; ++i) {
-    ids.tensor().as<int32_t>()[i] = counting ? static_cast<int32_t>(i) : 0;
-  }
-  return placed(std::move(ids), params.device());
-}
-
-/// Symbols moved to the rows that stand for them.
-Tensor shifted(const Context& ctx, const Tensor& ids, int by) {
-  if (by == 0) {
+/// i32 (1|M,B,T) ids from `first` on, each moved by `by`.
+Tensor moved(const Context& ctx, const Tensor& ids, int64_t first, int64_t count, int by) {
+  if (by == 0 && first == 0 && count == ids.dim(2)) {
     return ids;
   }
   const Tensor from = to_host(ctx, ids);
-  const Tensor out = host_tensor(ctx, from.shape, DType::i32);
+  const Tensor out = host_tensor(ctx, from.shape.with(2, count), DType::i32);
   for (int64_t i = 0; i < out.numel(); ++i) {
-    out.as<int32_t>()[i] = from.as<int32_t>()[i] + by;
+    out.as<int32_t>()[i] = from.as<int32_t>()[i / count * ids.dim(2) + first + i % count] + by;
   }
   return to_device(ctx, out);
 }
@@ -95,40 +111,47 @@ Tensor shifted(const Context& ctx, const Tensor& ids, int by) {
 
 RecursiveEncoder::RecursiveEncoder(Params& params, const TaskSpec& task, const ModelSettings& s)
     : width_(s.width), prefix_(s.prefix), token_shift_(s.token_shift) {
-  const int64_t positions = s.prefix + task.positions;
+  const bool named = names_puzzles(s, task);
+  const int symbols = input_symbols(s, task);
+  first_puzzle_ = named ? symbols : 0;
   tokens_ = params.add(
-      "embed.tokens", {s.symbols > 0 ? s.symbols : task.vocab, width_}, lecun(width_), true);
+      "embed.tokens", {s.symbols > 0 ? s.symbols : symbols, width_}, lecun(width_), true);
   if (s.positions == "learned") {
+    const int64_t positions = s.prefix + task.positions - (named ? 1 : 0);
     positions_ = params.add("embed.positions", {positions, width_}, lecun(width_), true);
-    places_ = id_buffer(params, positions, true);
+    places_ = Buffer({1, 1, positions}, DType::i32);
+    std::iota(places_.tensor().as<int32_t>(), places_.tensor().as<int32_t>() + positions, 0);
+    places_ = placed(std::move(places_), params.device());
   }
-  if (s.puzzle_embedding) {
-    puzzles_ = params.add("embed.puzzle", {1, width_}, Init::zeros());
+  if (s.puzzles > 0) {
+    puzzles_ = params.add("embed.puzzles", {s.puzzles, width_}, Init::zeros());
     params[puzzles_].sparse_sign = true;
-    zeros_ = id_buffer(params, 1, false);
   }
 }
 
-Var RecursiveEncoder::with_prefix(Pass& pass, const Inputs& in, Var x) const {
+Var RecursiveEncoder::with_prefix(Pass& pass, const Tensor& tokens, Var x) const {
   if (prefix_ == 0) {
     return x;
   }
+  Tape& t = pass.tape;
   const int64_t models = x.shape()[0], empty = prefix_ - (puzzles_ < 0 ? 0 : 1);
   if (empty > 0) {
-    x = ad::concat_positions(
-        pass.tape, zeros(pass, {models, 1, empty, width_}, x.value().dtype), x);
+    x = ad::concat_positions(t, zeros(pass, {models, 1, empty, width_}, x.value().dtype), x);
   }
-  if (puzzles_ >= 0) {
-    x = ad::concat_positions(
-        pass.tape, ad::embed(pass.tape, zeros_, pass.param(puzzles_), in.batch()), x);
+  if (puzzles_ < 0) {
+    return x;
   }
-  return x;
+  Tensor ids = host_tensor(t.ctx, {1, 1, 1}, DType::i32);
+  ids.zero();
+  ids = first_puzzle_ > 0 ? moved(t.ctx, tokens, 0, 1, -first_puzzle_) : to_device(t.ctx, ids);
+  return ad::concat_positions(t, ad::embed(t, ids, pass.param(puzzles_), tokens.dim(1)), x);
 }
 
 Var RecursiveEncoder::operator()(Pass& pass, const Inputs& in) const {
   Tape& t = pass.tape;
-  const Tensor ids = shifted(t.ctx, in.tokens, token_shift_);
-  Var x = with_prefix(pass, in, ad::embed(t, ids, pass.param(tokens_), in.batch()));
+  const int64_t first = first_puzzle_ > 0 ? 1 : 0;
+  const Tensor ids = moved(t.ctx, in.tokens, first, in.tokens.dim(2) - first, token_shift_);
+  Var x = with_prefix(pass, in.tokens, ad::embed(t, ids, pass.param(tokens_), in.batch()));
   double scale = std::sqrt(static_cast<double>(width_));
   if (positions_ >= 0) {
     x = ad::add(t, x, ad::embed(t, places_, pass.param(positions_), in.batch()));
@@ -152,11 +175,13 @@ RecursiveHead::RecursiveHead(Params& params,
                              const TaskSpec& task,
                              const ModelSettings& s,
                              const RecursiveEncoder& encoder)
-    : prefix_(s.prefix),
+    : begin_(s.prefix - (names_puzzles(s, task) ? 1 : 0)),
       positions_(task.positions),
       answers_(task.answers),
+      symbols_(s.symbols > 0 ? s.symbols
+               : s.tied_head ? input_symbols(s, task)
+                             : task.answers),
       answer_shift_(s.answer_shift) {
-  symbols_ = s.symbols > 0 ? s.symbols : s.tied_head ? task.vocab : task.answers;
   matrix_ = s.tied_head
                 ? encoder.table()
                 : params.add("readout.head.weight", {symbols_, s.width}, lecun(s.width), true);
@@ -167,8 +192,8 @@ RecursiveHead::RecursiveHead(Params& params,
 }
 
 Var RecursiveHead::logits(Pass& pass, Var z) const {
-  if (prefix_ > 0) {
-    z = ad::slice_positions(pass.tape, z, prefix_, positions_);
+  if (begin_ > 0) {
+    z = ad::slice_positions(pass.tape, z, begin_, positions_);
   }
   Var y = ad::matmul(pass.tape, z, pass.param(matrix_), {}, pass.panels(matrix_));
   if (symbols_ > answers_) {

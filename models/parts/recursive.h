@@ -16,9 +16,13 @@ std::vector<Block> recursive_module(Params&,
 /// Sites of such a reasoner: encoder, parts, blocks, readout and halting score.
 std::vector<Site> recursive_sites(const ModelSettings&, int parts);
 
+/// Whether position 0 of the task's tokens names a puzzle that the model has a table for: it is
+/// then no token but the first position of the prefix.
+bool names_puzzles(const ModelSettings&, const TaskSpec&);
+
 /// e = sqrt(D) (E x), with learned positions sqrt(D) (E x + P) / sqrt(2); (M,B,S,D) with S = prefix
-/// + T. The prefix holds zeros, and at its first position the embedding of the puzzle if there is a
-/// table of them.
+/// + tokens. The prefix holds zeros, and at its first position the embedding of the puzzle if there
+/// is a table of them: that of the row, or the only one where a task does not name puzzles.
 class RecursiveEncoder {
  public:
   RecursiveEncoder(Params&, const TaskSpec&, const ModelSettings&);
@@ -26,14 +30,14 @@ class RecursiveEncoder {
   ParamId table() const { return tokens_; }
 
  private:
-  Var with_prefix(Pass&, const Inputs&, Var x) const;
+  Var with_prefix(Pass&, const Tensor& tokens, Var x) const;
   int64_t width_;
   int prefix_;
   int token_shift_;
+  int first_puzzle_ = 0;  // the symbol of puzzle 0, where position 0 names puzzles
   ParamId tokens_;
   ParamId positions_ = -1;
   ParamId puzzles_ = -1;
-  Buffer zeros_;   // i32 (1, 1, S), ids of the one puzzle that a task without puzzle numbers has
   Buffer places_;  // i32 (1, 1, S), 0 .. S-1
 };
 
@@ -41,7 +45,7 @@ class RecursiveEncoder {
 /// 1 and noise 0.
 Var relax(Pass&, const Inputs&, const ModelSettings&, Var h, Var f);
 
-/// Answers of the positions behind the prefix, by one matrix without norm or bias, which may be the
+/// Answers of the tokens' positions, by one matrix without norm or bias, which may be the
 /// token embedding; and two scores of position 0, weight 0 and bias -5 at the start: the first says
 /// halt, the second go on.
 class RecursiveHead {
@@ -52,10 +56,9 @@ class RecursiveHead {
   Var score(Pass&, Var z, int which) const;
 
  private:
-  int prefix_;
-  int64_t positions_, answers_;
+  int64_t begin_, positions_;  // of the tokens in the state
+  int64_t answers_, symbols_;
   int answer_shift_;
-  int64_t symbols_;
   ParamId matrix_ = -1;
   ParamId q_weight_ = -1, q_bias_ = -1;
 };

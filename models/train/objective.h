@@ -22,6 +22,14 @@ struct AddedLoss {
   std::span<const int> who;
 };
 
+/// Memory of a thread for runs that an objective makes of its own, kept so that steps allocate
+/// nothing.
+struct OwnRun {
+  Plan plan;
+  Start start;
+  Trajectory trajectory;
+};
+
 /// One unroll of a group of rows, as an objective sees it. Losses are means over all scored answers
 /// of a model's whole batch, of which a group contributes its share.
 struct Supervised {
@@ -35,6 +43,7 @@ struct Supervised {
   const TrainSettings& settings;
   std::vector<AddedLoss>& added;
   const Carry& carry;
+  OwnRun& own;
 
   /// Models of the run.
   int64_t models() const { return static_cast<int64_t>(run.depth.size()); }

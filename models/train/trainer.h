@@ -73,6 +73,7 @@ class Trainer {
     Start start;
     Trajectory trajectory;
     std::vector<AddedLoss> losses;  // of one run
+    OwnRun own;
   };
   /// What one lane of one model adds up to.
   struct LaneSum {

@@ -40,7 +40,7 @@ class Hrm : public Reasoner {
     schedule_.writes.push_back(kHigh);
     schedule_.index = {"round", "inner"};
     schedule_.inner = {n + 1};
-    schedule_.prefix = a.model.prefix;
+    schedule_.prefix = a.model.prefix - (parts::names_puzzles(a.model, a.task) ? 1 : 0);
   }
 
   const Schedule& schedule() const override { return schedule_; }

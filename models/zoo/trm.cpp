@@ -53,7 +53,7 @@ class Trm : public Reasoner {
       schedule_.index = {"round", "inner"};
       schedule_.inner = {n + 1};
     }
-    schedule_.prefix = a.model.prefix;
+    schedule_.prefix = a.model.prefix - (parts::names_puzzles(a.model, a.task) ? 1 : 0);
     for (const std::string& part : schedule_.parts) {
       start_.emplace_back(params_, part, a.model.init, a.model.width);
     }

@@ -50,6 +50,10 @@ REFUSED = {
                                             ["lens", "runs/none", "--device", "cuda"]),
     "a GPU in a program without CUDA": (3, ["no device cuda:1", "built without CUDA", "./run build cuda"],
                                         [*TRAIN, "--device", "cuda:1"]),
+    "import without a layout": (2, ["--layout", "list layouts"], ["import", "nowhere"]),
+    "unknown layout": (2, ["hmr", "hrm"], ["import", "nowhere", "--layout", "hmr"]),
+    "import of nothing": (2, ["nowhere"], ["import", "nowhere", "--layout", "hrm"]),
+    "export to nowhere": (2, ["RUN DIR"], ["export", "nowhere"]),
     "measure without a run": (2, ["nowhere"], ["eval", "nowhere"]),
 }
 

@@ -103,6 +103,15 @@ TEST(SteadyTraining, AsksTheHeapForNothing) {
   EXPECT_EQ(steady_allocations(c, 1), 0) << "checkpointed";
 }
 
+TEST(SteadyTraining, CarriedSegmentsAskTheHeapForNothing) {
+  TrainCase c = tiny_case();
+  c.model = setting("hrm");
+  c.train.supervision = "rows";
+  c.train.gradient = "round";
+  c.train.segments = 3;
+  EXPECT_EQ(steady_allocations(c, 1), 0);
+}
+
 TEST(SteadyTraining, EveryKindOfPartAsksTheHeapForNothing) {
   for (const Setting& s : all_settings()) {
     TrainCase c = tiny_case();

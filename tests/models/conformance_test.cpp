@@ -25,12 +25,14 @@ struct Subject {
   std::string name;
   std::function<std::unique_ptr<Reasoner>()> make;
   int cycles;
+  bool whole = true;  // its blocks, if it has any, are of those that fused::block computes
 };
 
 std::vector<Subject> subjects() {
   std::vector<Subject> out;
   for (const Setting& s : all_settings()) {
-    out.push_back({s.name, [s] { return make_model(s.model, kSeeds, DType::f32); }, 3});
+    const bool whole = s.model.mixer == "attention" && s.model.conv == 0;
+    out.push_back({s.name, [s] { return make_model(s.model, kSeeds, DType::f32); }, 3, whole});
   }
   out.push_back({"two_level", [] { return make_two_level(kSeeds, DType::f32); }, 2});
   return out;
@@ -200,6 +202,8 @@ TEST_P(Conformance, PatchingTheFullStateReproducesTheOtherRun) {
   const auto values = record();
   const Schedule& schedule = model_->schedule();
   const int period = schedule.period();
+  const size_t seen = static_cast<size_t>(period) - 1;  // readouts show the disturbance from here
+  EXPECT_NE(run({edit("loop.1.state_out")}).readouts[seen], a.readouts[seen]);
   for (int r = 1 + period; r <= updates(); ++r) {
     Taps taps = {edit("loop.1.state_out")};
     for (int part = 0; part < static_cast<int>(schedule.parts.size()); ++part) {
@@ -213,7 +217,6 @@ TEST_P(Conformance, PatchingTheFullStateReproducesTheOtherRun) {
       }));
     }
     const Shown b = run(taps);
-    EXPECT_NE(b.readouts.front(), a.readouts.front());
     for (size_t i = static_cast<size_t>(r) - 1; i < a.readouts.size(); ++i) {
       EXPECT_TRUE(a.readouts[i] == b.readouts[i]) << "patched at " << r << ", readout " << i + 1;
     }
@@ -253,14 +256,16 @@ TEST_P(Conformance, WindowsAddUp) {
       std::string out = starred;
       return out.replace(out.find('*'), 1, updates);
     };
-    if (site.part > 0) {
-      continue;  // update 2 writes the first part of every schedule here
+    int begin = 2;  // an update that visits the site
+    while (site.part >= 0 && model_->schedule().part_of(begin) != site.part) {
+      ++begin;
     }
-    EXPECT_TRUE(run({edit(at("2"))}) == run({edit(at("2..2"))})) << starred;
-    const Shown clamp = run({edit(at("2" + to_last))});
-    EXPECT_TRUE(clamp == run({edit(at("2")), edit(at("3" + to_last))})) << starred;
-    std::string each = "2";
-    for (int r = 3; r <= last; ++r) {
+    const std::string one = std::to_string(begin), next = std::to_string(begin + 1);
+    EXPECT_TRUE(run({edit(at(one))}) == run({edit(at(one + ".." + one))})) << starred;
+    const Shown clamp = run({edit(at(one + to_last))});
+    EXPECT_TRUE(clamp == run({edit(at(one)), edit(at(next + to_last))})) << starred;
+    std::string each = one;
+    for (int r = begin + 1; r <= last; ++r) {
       each += "," + std::to_string(r);
     }
     EXPECT_TRUE(clamp == run({edit(at(each))})) << starred;
@@ -301,22 +306,22 @@ TEST_P(Conformance, BlocksInOneCallHaveTheBitsOfTheirOps) {
   pack_ = false;
   const Shown apart = run({});
   EXPECT_TRUE(whole == apart);
-  EXPECT_EQ(in_one.plain, 0);
   EXPECT_EQ(paths_.fused, 0);
-  EXPECT_EQ(in_one.fused, paths_.plain);
+  EXPECT_EQ(in_one.plain, GetParam().whole ? 0 : paths_.plain);
+  EXPECT_EQ(in_one.fused, paths_.plain - in_one.plain);
 }
 
 /// Only the block that a tap looks into is computed op by op, and only at that update.
 TEST_P(Conformance, ATapInsideABlockTakesItsOpsOneByOne) {
   run({});
-  const int64_t blocks = paths_.fused;
+  const BlockPaths without = paths_;
   for (const Site& site : addresses()) {
     run({tap_at(address(site), Tap::Kind::read, [](const TapEvent&) {})});
-    const bool inside =
-        site.block >= 0 && site.point != Point::resid_in && site.point != Point::resid_out;
-    const int64_t expected = inside ? static_cast<int64_t>(kSeeds.size()) : 0;
-    EXPECT_EQ(paths_.plain, expected) << address(site);
-    EXPECT_EQ(paths_.fused, blocks - expected) << address(site);
+    const bool inside = GetParam().whole && site.block >= 0 && site.point != Point::resid_in &&
+                        site.point != Point::resid_out;
+    const int64_t moved = inside ? static_cast<int64_t>(kSeeds.size()) : 0;
+    EXPECT_EQ(paths_.plain, without.plain + moved) << address(site);
+    EXPECT_EQ(paths_.fused, without.fused - moved) << address(site);
   }
 }
 

@@ -83,11 +83,12 @@ std::vector<std::vector<double>> gradients(Reasoner& model, const Data& data, co
 /// state.
 std::vector<double> detached(Reasoner& model, const Data& data, int depth, int k) {
   ModelRun before(model);
+  const int from = depth * model.schedule().period() - k;
   Plan plan = plan_of(std::to_string(depth));
   plan.save.readouts = Readouts::none;
-  plan.save.states = {depth - k};
+  plan.save.states = {from};
   const State& h = before.forward(data.inputs(), plan).states.at(0).second;
-  Start start{depth - k, {}};
+  Start start{from, {}};
   for (size_t p = 0; p < model.schedule().parts.size(); ++p) {
     start.parts[p] = h[static_cast<int>(p)].value();
   }
@@ -117,8 +118,10 @@ TEST_P(WholeModel, CheckpointedGradientEqualsTheFullOne) {
 TEST_P(WholeModel, LastKWithKOfTheWholeRunIsFull) {
   const auto model = make_model(GetParam().model, kSeeds, DType::f64);
   const Data data(kSeeds, 2);
+  const int period = model->schedule().period();
   const auto full = gradients(*model, data, plan_of("4", Readouts::last, {Kind::full, 1}));
-  EXPECT_EQ(gradients(*model, data, plan_of("4", Readouts::last, {Kind::last_k, 4})), full);
+  EXPECT_EQ(gradients(*model, data, plan_of("4", Readouts::last, {Kind::last_k, 4 * period})),
+            full);
   EXPECT_EQ(gradients(*model, data, plan_of("4", Readouts::last, {Kind::last_k, 100})), full);
 }
 
@@ -132,11 +135,17 @@ TEST_P(WholeModel, LastKEqualsARunWhoseStateWasDetached) {
   }
 }
 
-TEST_P(WholeModel, OneStepOfOnePartIsTheLastUpdate) {
+/// One step is the last update of every part, a round all updates of the last outermost index.
+TEST_P(WholeModel, OneStepAndRoundAreTheLastUpdates) {
   const auto model = make_model(GetParam().model, kSeeds, DType::f64);
   const Data data(kSeeds, 2);
-  EXPECT_EQ(gradients(*model, data, plan_of("3", Readouts::last, {Kind::one_step, 1})),
-            gradients(*model, data, plan_of("3", Readouts::last, {Kind::last_k, 1})));
+  const auto of = [&](Gradient g) {
+    return gradients(*model, data, plan_of("3", Readouts::last, g));
+  };
+  const Schedule& schedule = model->schedule();
+  EXPECT_EQ(of({Kind::one_step, 1}), of({Kind::last_k, static_cast<int>(schedule.parts.size())}));
+  EXPECT_EQ(of({Kind::round, 0}), of({Kind::last_k, schedule.round()}));
+  EXPECT_EQ(of({Kind::round, 1}), of({Kind::last_k, schedule.round() + 1}));
 }
 
 /// A model's gradient must not depend on the depths its neighbours draw.

@@ -139,14 +139,16 @@ std::vector<Setting> all_settings() {
       changed_family("hrm_learned",
                      "hrm",
                      [](S& s) {
-                       s.positions = "learned", s.layers = 2, s.puzzle_embedding = true;
+                       s.positions = "learned", s.layers = 2, s.puzzles = 1;
                        s.placement = "pre", s.prefix = 2;
                      }),
       changed_family("trm", "trm", [](S& s) { s.inner = "2", s.prefix = 2; }),
-      changed_family(
-          "trm_tokens",
-          "trm",
-          [](S& s) { s.mixer = "tokens", s.positions = "none", s.inner = "1", s.prefix = 1; }),
+      changed_family("trm_tokens",
+                     "trm",
+                     [](S& s) {
+                       s.mixer = "tokens", s.positions = "none", s.mask = "bidirectional",
+                       s.inner = "1", s.prefix = 1;
+                     }),
       changed_family("eqr",
                      "trm",
                      [](S& s) {
@@ -160,6 +162,7 @@ std::vector<Setting> all_settings() {
                      [](S& s) {
                        s.halt_head = false, s.tied_head = true, s.token_norm = false;
                        s.mixer = "tokens", s.positions = "none", s.prefix = 0;
+                       s.mask = "bidirectional";
                        s.inner = "1@0,2@5", s.symbols = 6, s.token_shift = 1, s.answer_shift = 2;
                      }),
       changed("deep_thinking",

@@ -21,11 +21,13 @@ namespace {
 
 /// Value of going on, of every row (M,B), in host memory.
 Tensor continue_target(const Supervised& s) {
-  Plan plan = s.plan;
+  Plan& plan = s.own.plan;
+  plan = s.plan;
   plan.gradient = {};
   plan.save = {};
   plan.taps = nullptr;
-  Start start;
+  Start& start = s.own.start;
+  start = {};
   for (size_t p = 0; p < s.model.schedule().parts.size(); ++p) {
     start.parts[p] = s.run.final[static_cast<int>(p)].value();
   }
@@ -34,7 +36,7 @@ Tensor continue_target(const Supervised& s) {
       host_tensor(s.tape.ctx, {s.models(), s.rows.count}, s.model.params().dtype());
   const MemoryScope scope(s.tape.ctx);
   Tape tape(s.tape.ctx, false);
-  Trajectory next;
+  Trajectory& next = s.own.trajectory;
   unroll(s.model, s.inputs, plan, tape, next);
   const Readout& y = next.readouts.back();
   const Tensor halt = to_host(tape.ctx, y.halt.value()), go_on = to_host(tape.ctx, y.go_on.value());
@@ -62,7 +64,9 @@ class RowMeans : public Objective {
   }
   bool plans_by_seed() const override { return reach_back_ > 0; }
   void supervise(int, Supervised& s) const override {
-    const std::vector<double> share(static_cast<size_t>(s.models()), 1.0);
+    double* ones = s.tape.host().alloc_n<double>(static_cast<size_t>(s.models()));
+    std::fill_n(ones, s.models(), 1.0);
+    const std::span<const double> share{ones, static_cast<size_t>(s.models())};
     for (const Readout& y : s.run.readouts) {
       s.tape.ctx.models = y.models;
       Var loss = s.mean_row_loss(y, share);
