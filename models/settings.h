@@ -47,9 +47,20 @@ struct ModelSettings {
   int dimensions = 0;
   std::string solver = "damped";
   int solver_memory = 5;
+  int memory = 5;
+  int neuron_hidden = 4;
+  int pairs = 32;
 
   template <class V>
   void fields(V& v) {
+    block_fields(v);
+    loop_fields(v);
+    recursive_fields(v);
+    other_fields(v);
+  }
+  /// What updates are made of.
+  template <class V>
+  void block_fields(V& v) {
     v("name", name, "which reasoner of the zoo; see `subvocal list models`");
     v("width", width, "D, width of the state", range(2, 4096), unit("channels"));
     v("layers", layers, "L, blocks per update", range(1, 64), unit("blocks"));
@@ -91,6 +102,10 @@ struct ModelSettings {
       mask,
       "attention mask; task: what the task suggests",
       one_of({"task", "bidirectional", "causal"}));
+  }
+  /// What stands around them.
+  template <class V>
+  void loop_fields(V& v) {
     v("prelude", prelude, "blocks before the loop", range(0, 64), unit("blocks"));
     v("coda", coda, "blocks after the loop, before the readout", range(0, 64), unit("blocks"));
     v("state_norm", state_norm, "normalise the state after every update");
@@ -112,7 +127,10 @@ struct ModelSettings {
       match,
       "feedforward: equal depth at equal width, or equal parameters at smaller width",
       one_of({"depth", "parameters"}));
-    // Recursive reasoners (hrm, trm) and their descendants.
+  }
+  /// Of recursive reasoners (hrm, trm) and their descendants.
+  template <class V>
+  void recursive_fields(V& v) {
     v("inner",
       inner,
       "updates of the inner state for one of the outer: 6, or growing with the training step, "
@@ -159,11 +177,15 @@ struct ModelSettings {
       range(0, 65536));
     v("token_shift", token_shift, "row of the task's first input symbol", range(0, 65535));
     v("answer_shift", answer_shift, "row of the task's first answer", range(0, 65535));
+  }
+  template <class V>
+  void other_fields(V& v) {
+    // thought_machine
+    v("memory", memory, "ticks of pre-activations that a neuron sees", range(2, 256));
+    v("neuron_hidden", neuron_hidden, "hidden width of a neuron's own net", range(1, 256));
+    v("pairs", pairs, "pairs of neurons whose synchronisation is read", range(1, 65536));
     // deq
-    v("solver",
-      solver,
-      "how the next iterate is found",
-      one_of({"damped", "anderson", "broyden"}));
+    v("solver", solver, "how the next iterate is found", one_of({"damped", "anderson", "broyden"}));
     v("solver_memory",
       solver_memory,
       "iterates (anderson) or rank-one updates (broyden) that are remembered",

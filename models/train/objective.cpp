@@ -14,6 +14,9 @@ namespace sv {
 
 namespace {
 constexpr std::array kObjectives = {
+    ObjectiveEntry{"best_certain",
+                   "loss of each row's best update and of its most certain one",
+                   make_best_certain},
     ObjectiveEntry{"every", "mean loss of the answers after every update", make_every},
     ObjectiveEntry{"last", "loss of the answers after the last update", make_last},
     ObjectiveEntry{

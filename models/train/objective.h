@@ -104,6 +104,7 @@ std::span<const ObjectiveEntry> objectives();
 /// The objective train.supervision; an unknown name throws and names the nearest.
 std::unique_ptr<Objective> make_objective(const TrainSettings&);
 
+std::unique_ptr<Objective> make_best_certain(const TrainSettings&);
 std::unique_ptr<Objective> make_every(const TrainSettings&);
 std::unique_ptr<Objective> make_last(const TrainSettings&);
 std::unique_ptr<Objective> make_progressive(const TrainSettings&);

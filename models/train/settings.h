@@ -43,6 +43,12 @@ struct TrainSettings {
 
   template <class V>
   void fields(V& v) {
+    optimiser_fields(v);
+    objective_fields(v);
+    record_fields(v);
+  }
+  template <class V>
+  void optimiser_fields(V& v) {
     v("steps", steps, "optimiser steps", range(1, 1e8), unit("steps"));
     v("batch",
       batch,
@@ -73,6 +79,9 @@ struct TrainSettings {
       embedding_weight_decay,
       "decoupled, on the rows of such tables that were used",
       range(0, 10));
+  }
+  template <class V>
+  void objective_fields(V& v) {
     v("supervision",
       supervision,
       "what the readouts of a run are worth; see `subvocal list objectives`",
@@ -84,7 +93,7 @@ struct TrainSettings {
     v("gradient",
       gradient,
       "full, last:K (updates), one_step (the last update of every part), round (the last round of "
-      "nested updates), or checkpoint:C");
+      "nested updates), implicit:K (of a fixed point, K iterations), or checkpoint:C");
     v("reach_back",
       reach_back,
       "gradient=round: chance that a step's gradient goes one update further back (RSM: 0.01)",
@@ -111,6 +120,10 @@ struct TrainSettings {
       explore,
       "segments: chance that a row must make at least 2..segments before it may halt",
       range(0, 1));
+  }
+  /// What a run leaves behind, and planted faults.
+  template <class V>
+  void record_fields(V& v) {
     v("log_every",
       log_every,
       "a metrics line every so many steps",

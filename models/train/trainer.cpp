@@ -125,7 +125,11 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
     Tape tape(ctx, true);
     w.plan.depth = depth_;
     w.plan.gradient = gradient_;
-    objective_->plan(run, model_.params().seeds()[static_cast<size_t>(first)], w.plan.step, w.plan);
+    objective_->plan(run,
+                     model_.schedule(),
+                     model_.params().seeds()[static_cast<size_t>(first)],
+                     w.plan.step,
+                     w.plan);
     w.plan.start = nullptr;
     if (carry_.on()) {
       w.start = carry_.start(first, rows);

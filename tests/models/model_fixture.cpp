@@ -170,6 +170,8 @@ std::vector<Setting> all_settings() {
       changed("deep_thinking_without_recall",
               [](S& s) { s.name = "deep_thinking", s.injection = "none"; }),
       changed("deq", [](S& s) { s.name = "deq", s.placement = "post", s.damping = 0.8; }),
+      changed("thought_machine",
+              [](S& s) { s.name = "thought_machine", s.memory = 3, s.pairs = 5; }),
       changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
       changed(
           "feedforward_narrow",

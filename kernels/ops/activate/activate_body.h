@@ -23,6 +23,8 @@ SV_DEVICE float with_kind(Activation kind, F&& f) {
       return f(Softplus{});
     case Activation::exp:
       return f(Exp{});
+    case Activation::log:
+      return f(Log{});
     case Activation::relu_squared:
       break;
   }

@@ -25,6 +25,8 @@ void with_activation(Activation kind, F&& f) {
       return f(Softplus{});
     case Activation::exp:
       return f(Exp{});
+    case Activation::log:
+      return f(Log{});
     case Activation::relu_squared:
       return f(ReluSquared{});
   }

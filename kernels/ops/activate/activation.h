@@ -6,7 +6,17 @@
 
 namespace sv::ops {
 
-enum class Activation : uint8_t { relu, gelu, silu, tanh, sigmoid, softplus, exp, relu_squared };
+enum class Activation : uint8_t {
+  relu,
+  gelu,
+  silu,
+  tanh,
+  sigmoid,
+  softplus,
+  exp,
+  log,
+  relu_squared
+};
 
 struct Relu {
   template <class T>
@@ -78,6 +88,16 @@ struct Exp {
   template <class T>
   SV_HD static T derivative(T x) {
     return point::exp_poly(x);
+  }
+};
+struct Log {
+  template <class T>
+  SV_HD static T value(T x) {
+    return point::log_poly(x);
+  }
+  template <class T>
+  SV_HD static T derivative(T x) {
+    return T{1} / x;
   }
 };
 struct ReluSquared {

@@ -25,6 +25,8 @@ inline double activation_reference(ops::Activation kind, double x) {
       return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
     case ops::Activation::exp:
       return std::exp(x);
+    case ops::Activation::log:
+      return std::log(x);
     case ops::Activation::relu_squared:
       return x > 0 ? x * x : 0;
   }
@@ -36,6 +38,9 @@ inline Case activate_case(const std::string& name, ops::Activation kind, const S
   c.name = name;
   c.models = static_cast<int>(shape[0]);
   c.inputs = {normal("x", shape, 2.0, true)};
+  for (double& x : c.inputs[0].values) {
+    x = kind == ops::Activation::log ? static_cast<double>(static_cast<float>(0.25 + x * x)) : x;
+  }
   c.outputs = {{.name = "y", .shape = shape, .rows = true}};
   c.run = [=](const Context& ctx, const Tensors& in, const Tensors& out) {
     ops::activate(ctx, kind, in[0], out[0]);
@@ -65,6 +70,7 @@ inline std::vector<Case> activate_cases() {
           activate_case("sigmoid", Activation::sigmoid, {3, 2, 8}),
           activate_case("softplus", Activation::softplus, {2, 5, 9}),
           activate_case("exp", Activation::exp, {3, 3, 7}),
+          activate_case("log", Activation::log, {2, 5, 7}),
           activate_case("relu squared", Activation::relu_squared, {2, 4, 9}),
           activate_case("gelu large", Activation::gelu, {3, 150, 64})};
 }

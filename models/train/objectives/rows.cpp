@@ -56,7 +56,7 @@ class RowMeans : public Objective {
   explicit RowMeans(double reach_back) : reach_back_(reach_back) {}
   SaveAt::Readouts readouts() const override { return SaveAt::Readouts::last; }
   /// RSM (arXiv 2603.15641) lets some steps reach through the outer update before the last round.
-  void plan(int, uint64_t seed, uint64_t step, Plan& plan) const override {
+  void plan(int, const Schedule&, uint64_t seed, uint64_t step, Plan& plan) const override {
     if (plan.gradient.kind == Gradient::Kind::round &&
         Rng(seed, stream_of("reach_back"), step).uniform(0) < reach_back_) {
       plan.gradient.k += 1;
