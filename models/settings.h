@@ -50,6 +50,8 @@ struct ModelSettings {
   int memory = 5;
   int neuron_hidden = 4;
   int pairs = 32;
+  int recursions = 3;
+  std::string routing = "expert";
 
   template <class V>
   void fields(V& v) {
@@ -184,6 +186,12 @@ struct ModelSettings {
     v("memory", memory, "ticks of pre-activations that a neuron sees", range(2, 256));
     v("neuron_hidden", neuron_hidden, "hidden width of a neuron's own net", range(1, 256));
     v("pairs", pairs, "pairs of neurons whose synchronisation is read", range(1, 65536));
+    // mixture_of_recursions
+    v("recursions", recursions, "N, most passes of a token", range(1, 64), unit("passes"));
+    v("routing",
+      routing,
+      "who chooses: every pass its tokens, or every token its passes",
+      one_of({"expert", "token"}));
     // deq
     v("solver", solver, "how the next iterate is found", one_of({"damped", "anderson", "broyden"}));
     v("solver_memory",

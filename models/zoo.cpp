@@ -55,6 +55,12 @@ constexpr std::array kZoo = {
              SV_BLOCK_KEYS " prelude coda halt_head",
              "",
              HaltScore::with_halt_head},
+    ZooEntry{"mixture_of_recursions",
+             "every token its own number of passes, and no work for those that have stopped",
+             make_mixture_of_recursions,
+             "width layers heads kv_heads hidden mlp norm placement positions mask prelude coda "
+             "recursions routing",
+             "model.prelude=1 model.coda=1 depth.train=3 train.penalty=0.001"},
     ZooEntry{"thought_machine",
              "continuous thought machine: neurons with memories, read by their synchronisation",
              make_thought_machine,

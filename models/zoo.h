@@ -50,6 +50,7 @@ std::unique_ptr<Reasoner> make_deq(const ModelArgs&);
 std::unique_ptr<Reasoner> make_feedforward(const ModelArgs&);
 std::unique_ptr<Reasoner> make_hrm(const ModelArgs&);
 std::unique_ptr<Reasoner> make_looped(const ModelArgs&);
+std::unique_ptr<Reasoner> make_mixture_of_recursions(const ModelArgs&);
 std::unique_ptr<Reasoner> make_thought_machine(const ModelArgs&);
 std::unique_ptr<Reasoner> make_trm(const ModelArgs&);
 

@@ -170,6 +170,11 @@ std::vector<Setting> all_settings() {
       changed("deep_thinking_without_recall",
               [](S& s) { s.name = "deep_thinking", s.injection = "none"; }),
       changed("deq", [](S& s) { s.name = "deq", s.placement = "post", s.damping = 0.8; }),
+      changed("mixture_by_experts",
+              [](S& s) { s.name = "mixture_of_recursions", s.recursions = 6, s.prelude = 1; }),
+      changed(
+          "mixture_by_tokens",
+          [](S& s) { s.name = "mixture_of_recursions", s.recursions = 6, s.routing = "token"; }),
       changed("thought_machine",
               [](S& s) { s.name = "thought_machine", s.memory = 3, s.pairs = 5; }),
       changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
