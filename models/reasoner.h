@@ -120,4 +120,12 @@ class Reasoner {
   Params params_;
 };
 
+/// state_in and state_out of every part.
+inline void add_state_sites(std::vector<Site>& sites, const Schedule& schedule) {
+  for (int part = 0; part < static_cast<int>(schedule.parts.size()); ++part) {
+    sites.push_back({Phase::loop, Point::state_in, -1, 0, part});
+    sites.push_back({Phase::loop, Point::state_out, -1, 0, part});
+  }
+}
+
 }  // namespace sv

@@ -21,10 +21,12 @@ struct Schedule {
   std::vector<std::string> index = {"loop"};  // names of the nested indices, outermost first
   std::vector<int> inner;                     // sizes of the nested indices behind the first
   int max_updates = 0;                        // 0: unbounded
+  bool together = false;  // an update writes all parts, not only that of `writes`, its main one
   int prefix = 0;                             // positions of the parts before those of the tokens
 
   int period() const { return static_cast<int>(writes.size()); }
   int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
+  bool writes_part(int r, int part) const { return together || part_of(r) == part; }
   /// Value of nested index i (counted from 0 except the outermost, which counts from 1) at update
   /// r.
   int index_of(int r, size_t i) const {
@@ -42,6 +44,9 @@ struct Schedule {
   /// The smallest k such that the last k updates of a period write every part: the reach of a
   /// one-step gradient.
   int one_step() const {
+    if (together) {
+      return 1;
+    }
     for (int k = 1; k <= period(); ++k) {
       std::array<bool, kMaxParts> seen{};
       size_t count = 0;

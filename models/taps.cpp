@@ -379,7 +379,7 @@ void TapSession::check(std::span<const int> steps,
           continue;
         }
         if (site.phase == Phase::loop && site.part >= 0 &&
-            schedule_.part_of(static_cast<int>(r)) != site.part) {
+            !schedule_.writes_part(static_cast<int>(r), site.part)) {
           continue;
         }
         for (int m = 0; m < models_; ++m) {

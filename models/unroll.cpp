@@ -58,13 +58,18 @@ void keep_finished(
 /// sought.
 State call_step(
     Reasoner& model, Pass pass, const Inputs& in, const State& h, Var e, bool map = false) {
-  const int r = pass.r;
-  const int part = model.schedule().part_of(r);
-  State before = h;
-  before[part] = pass.tap(Point::state_in, h[part], -1, part);
-  State after = map ? model.map(pass, in, before, e) : model.step(pass, in, before, e);
-  after[part] = pass.tap(Point::state_out, after[part], -1, part);
-  return after;
+  const Schedule& schedule = model.schedule();
+  const auto tapped = [&](Point point, State state) {
+    for (int p = 0; p < static_cast<int>(schedule.parts.size()); ++p) {
+      if (schedule.writes_part(pass.r, p)) {
+        state[p] = pass.tap(point, state[p], -1, p);
+      }
+    }
+    return state;
+  };
+  const State before = tapped(Point::state_in, h);
+  return tapped(Point::state_out,
+                map ? model.map(pass, in, before, e) : model.step(pass, in, before, e));
 }
 
 }  // namespace

@@ -42,15 +42,15 @@ class Deq : public Reasoner {
       blocks_.emplace_back(params_, "core." + std::to_string(l), shape, l);
     }
     schedule_.parts = {"z", "best", "score"};
+    schedule_.together = true;
     if (solver_.slots() > 0) {
       schedule_.parts.emplace_back("memory");
     }
     sites_ = {{Phase::encode, Point::encoded},
               {Phase::loop, Point::injected},
-              {Phase::loop, Point::state_in, -1, 0, kZ},
-              {Phase::loop, Point::state_out, -1, 0, kZ},
               {Phase::readout, Point::readout_norm},
               {Phase::readout, Point::logits}};
+    add_state_sites(sites_, schedule_);
     for (int l = 0; l < a.model.layers; ++l) {
       parts::Block::add_sites(sites_, Phase::loop, l);
     }

@@ -57,12 +57,12 @@ class MixtureOfRecursions : public Reasoner {
     }
     schedule_.parts = {"h", "route", "cost"};
     schedule_.index = {"recursion"};
+    schedule_.together = true;
     schedule_.max_updates = recursions_;
     sites_ = {{Phase::encode, Point::encoded},
-              {Phase::loop, Point::state_in, -1, 0, kState},
-              {Phase::loop, Point::state_out, -1, 0, kState},
               {Phase::readout, Point::readout_norm},
               {Phase::readout, Point::logits}};
+    add_state_sites(sites_, schedule_);
   }
 
   const Schedule& schedule() const override { return schedule_; }
@@ -241,7 +241,8 @@ class MixtureOfRecursions : public Reasoner {
     out.zero();
     with_float(out.dtype, [&]<class T>() {
       for (int64_t i = 0; i < route.numel(); ++i) {
-        const auto depth = static_cast<int64_t>(route.as<T>()[i]);
+        // Whole numbers up to N, unless a tap has written others.
+        const auto depth = std::min<int64_t>(static_cast<int64_t>(route.as<T>()[i]), recursions_);
         if (depth > 0) {
           out.as<T>()[i * recursions_ + depth - 1] = T{1};
         }

@@ -111,12 +111,12 @@ class ThoughtMachine : public Reasoner {
     schedule_.parts = {"history", "neurons", "action", "out"};
     schedule_.writes = {kNeurons};
     schedule_.index = {"tick"};
+    schedule_.together = true;
     sites_ = {{Phase::encode, Point::encoded},
-              {Phase::loop, Point::state_in, -1, 0, kNeurons},
-              {Phase::loop, Point::state_out, -1, 0, kNeurons},
               {Phase::loop, Point::attn_pattern, 0},
               {Phase::loop, Point::attn_out, 0},
               {Phase::readout, Point::logits}};
+    add_state_sites(sites_, schedule_);
   }
 
   const Schedule& schedule() const override { return schedule_; }

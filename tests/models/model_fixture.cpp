@@ -77,8 +77,12 @@ ModelSettings base_model() {
 }
 
 template <class F>
-Setting changed(const std::string& name, F&& change) {
-  Setting out{name, base_model()};
+Setting changed(const std::string& name,
+                F&& change,
+                std::vector<std::string> unread = {},
+                std::vector<std::string> read_later = {},
+                bool kinks = false) {
+  Setting out{name, base_model(), std::move(unread), std::move(read_later), kinks};
   change(out.model);
   return out;
 }
@@ -165,18 +169,38 @@ std::vector<Setting> all_settings() {
                        s.mask = "bidirectional";
                        s.inner = "1@0,2@5", s.symbols = 6, s.token_shift = 1, s.answer_shift = 2;
                      }),
-      changed("deep_thinking",
-              [](S& s) { s.name = "deep_thinking", s.injection = "concat", s.layers = 2; }),
-      changed("deep_thinking_without_recall",
-              [](S& s) { s.name = "deep_thinking", s.injection = "none"; }),
-      changed("deq", [](S& s) { s.name = "deq", s.placement = "post", s.damping = 0.8; }),
-      changed("mixture_by_experts",
-              [](S& s) { s.name = "mixture_of_recursions", s.recursions = 6, s.prelude = 1; }),
+      changed(
+          "deep_thinking",
+          [](S& s) { s.name = "deep_thinking", s.injection = "concat", s.layers = 2; },
+          {},
+          {},
+          true),
+      changed(
+          "deep_thinking_without_recall",
+          [](S& s) { s.name = "deep_thinking", s.injection = "none"; },
+          {},
+          {},
+          true),
+      changed("deq",
+              [](S& s) { s.name = "deq", s.placement = "post", s.damping = 0.8; },
+              {"score"},
+              {"z"}),
+      changed(
+          "mixture_by_experts",
+          [](S& s) { s.name = "mixture_of_recursions", s.recursions = 6, s.prelude = 1; },
+          {"cost", "route"},
+          {},
+          true),
       changed(
           "mixture_by_tokens",
-          [](S& s) { s.name = "mixture_of_recursions", s.recursions = 6, s.routing = "token"; }),
+          [](S& s) { s.name = "mixture_of_recursions", s.recursions = 6, s.routing = "token"; },
+          {"cost", "route"},
+          {},
+          true),
       changed("thought_machine",
-              [](S& s) { s.name = "thought_machine", s.memory = 3, s.pairs = 5; }),
+              [](S& s) { s.name = "thought_machine", s.memory = 3, s.pairs = 5; },
+              {},
+              {"history", "neurons", "action"}),
       changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
       changed(
           "feedforward_narrow",

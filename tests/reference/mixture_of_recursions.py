@@ -18,6 +18,8 @@ def configurations():
         "model.hidden": 6,
         "model.positions": "learned",
         "model.recursions": 8,
+        "model.prelude": 0,
+        "model.coda": 0,
         "train.penalty": 0.1,
         "train.supervision": "last",
         "train.lr": 0.001,

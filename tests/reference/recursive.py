@@ -273,10 +273,12 @@ def loss(spec, p, readouts, batch):
 
 
 def steps(spec, readouts, batch):
-    """Stops at the end of the first period whose score is above 0."""
+    """Stops at the end of the first period whose score is above 0, or above that of going on (HRM)."""
     if not spec["model.halt_head"]:
         return [len(readouts)] * len(batch.ids)
-    above = [[y["halt"][b].item() > 0 for y in readouts] + [True] for b in range(len(batch.ids))]
+    bound = [y["go_on"] if spec.family == "hrm" else 0 * y["halt"] for y in readouts]
+    stops = [(y["halt"] > at).tolist() for y, at in zip(readouts, bound)]
+    above = [[now[b] for now in stops] + [True] for b in range(len(batch.ids))]
     return [min(a.index(True) + 1, len(readouts)) for a in above]
 
 
