@@ -1,5 +1,6 @@
 // Where a state begins, and noise keyed by the row it belongs to.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "core/rng.h"
@@ -92,11 +93,11 @@ Var noise(Pass& pass,
   const Context& ctx = pass.tape.ctx;
   const int64_t models = pass.members.count > 0 ? pass.members.count : pass.params.models();
   const int64_t batch = in.batch(), size = inner.numel();
-  std::vector<int64_t> dims = {models, batch};
+  std::array<int64_t, kMaxRank> dims = {models, batch};
   for (int i = 0; i < inner.rank(); ++i) {
-    dims.push_back(inner[i]);
+    dims[static_cast<size_t>(2 + i)] = inner[i];
   }
-  const Tensor x = host_tensor(ctx, Shape(dims), dtype);
+  const Tensor x = host_tensor(ctx, Shape(dims.data(), 2 + inner.rank()), dtype);
   const uint64_t when = (pass.step << 32) + static_cast<uint64_t>(pass.r);
   with_float(dtype, [&]<class T>() {
     for (int64_t m = 0; m < models; ++m) {

@@ -145,7 +145,13 @@ TEST_F(DeviceModel, ForwardAndGradientsMatchTheCpuInEverySetting) {
     const Data data(kSeeds, 3, s.name == "add" || s.name == "learned");
     Plan plan = plan_of("1..3", SaveAt::Readouts::every, {Gradient::Kind::full, 1});
     plan.save.residual = true;
-    expect_near(Runner(*there).run(data, plan, true), Runner(*cpu).run(data, plan, true));
+    const bool all_kernels = s.model.name == "looped" || s.model.name == "feedforward";
+    try {
+      expect_near(Runner(*there).run(data, plan, true), Runner(*cpu).run(data, plan, true));
+    } catch (const Error& e) {  // a family of which some op has no kernel says so
+      EXPECT_NE(std::string(e.what()).find("on the CPU"), std::string::npos) << e.what();
+      EXPECT_FALSE(all_kernels) << e.what();
+    }
   }
 }
 

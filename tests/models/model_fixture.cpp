@@ -187,7 +187,9 @@ std::vector<Setting> all_settings() {
               {"z"}),
       changed(
           "mixture_by_experts",
-          [](S& s) { s.name = "mixture_of_recursions", s.recursions = 6, s.prelude = 1; },
+          [](S& s) {
+            s.name = "mixture_of_recursions", s.recursions = 6, s.mask = "bidirectional";
+          },
           {"cost", "route"},
           {},
           true),
