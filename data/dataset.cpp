@@ -176,6 +176,7 @@ void Dataset::resize(int models, int batch_size, Batch& out) const {
   const auto positions = static_cast<size_t>(spec.positions);
   out.tokens.resize(rows * positions);
   out.targets.resize(rows * static_cast<size_t>(spec.target_steps) * positions);
+  out.roles.resize(spec.written_steps < 0 ? 0 : rows * positions);
   out.lengths.resize(rows);
   out.difficulty.resize(rows);
   out.index.resize(rows);
@@ -189,6 +190,7 @@ void Dataset::put(int64_t index, int m, int b, Batch& out) const {
   };
   fill(e.tokens, out.tokens);
   fill(e.targets, out.targets);
+  fill(e.roles, out.roles);
   out.lengths[row] = e.length;
   out.difficulty[row] = e.difficulty;
   out.index[row] = index;

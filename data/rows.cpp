@@ -125,7 +125,7 @@ std::string trusted_digest(const std::string& path, const std::string& trusted) 
   if (trusted.empty() && std::filesystem::exists(manifest)) {
     return {};
   }
-  const std::string digest = sha256_hex(read_file(path, int64_t{1} << 30));
+  std::string digest = sha256_hex(read_file(path, int64_t{1} << 30));
   const std::vector<std::string> list = split_paths(trusted);
   if (std::ranges::find(list, digest) == list.end()) {
     fail(path,

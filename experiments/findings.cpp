@@ -46,18 +46,18 @@ void Measured::refit(const TaskSpec& task) {
   for (Param& p : own) {
     Buffer& into = other->params()[other->params().find(p.name)].value;
     if (!(into.tensor().shape == p.value.tensor().shape)) {
-      fail(
-          "this model is made for the ",
-          bench.task()->spec().positions,
-          " positions of its training: '",
-          p.name,
-          "' is ",
-          p.value.tensor().shape,
-          ", for ",
-          task.positions,
-          " positions it would be ",
-          into.tensor().shape,
-          "; a model without a table of positions (model.positions=none or rope) reads any number");
+      fail("this model is made for the ",
+           bench.task()->spec().positions,
+           " positions of its training: '",
+           p.name,
+           "' is ",
+           p.value.tensor().shape,
+           ", for ",
+           task.positions,
+           " positions it would be ",
+           into.tensor().shape,
+           "; a model without a weight per position (model.positions=none or rope, "
+           "model.mixer=attention) reads any number");
     }
     std::swap(into, p.value);
   }

@@ -3,9 +3,9 @@
 // trained on, its test pairs are the test split. Variants of a puzzle, turned or reflected and with
 // other colours, are puzzles of their own.
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
 #include "data/io/json.h"
 #include "data/lines.h"
@@ -20,8 +20,9 @@ inline constexpr int kArcSide = 30;
 struct ArcGrid {
   int rows = 0, columns = 0;
   std::vector<uint8_t> colours;  // row by row
-  bool operator==(const ArcGrid&) const = default;
-  auto operator<=>(const ArcGrid&) const = default;
+  bool operator<(const ArcGrid& other) const {
+    return std::tie(rows, columns, colours) < std::tie(other.rows, other.columns, other.colours);
+  }
 };
 using ArcPair = std::array<ArcGrid, 2>;  // input, output
 

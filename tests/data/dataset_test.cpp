@@ -104,6 +104,26 @@ TEST(DatasetBatch, HoldsTheExamplesItNames) {
   }
 }
 
+TEST(DatasetBatch, IsFilledRowByRowAsItIsDrawn) {
+  for (const char* form : {"columns", "steps"}) {
+    const Dataset data(make_task("addition", testing::with_form(form)), Split::train, 3, 50);
+    const std::vector<uint64_t> seeds{1, 2};
+    Batch drawn, filled;
+    data.draw(seeds, 4, 3, drawn);
+    data.resize(2, 3, filled);
+    for (int row = 5; row >= 0; --row) {
+      data.put(drawn.index[static_cast<size_t>(row)], row / 3, row % 3, filled);
+    }
+    EXPECT_EQ(filled.tokens, drawn.tokens);
+    EXPECT_EQ(filled.targets, drawn.targets);
+    EXPECT_EQ(filled.roles, drawn.roles);
+    EXPECT_EQ(filled.roles.empty(), std::string(form) == "columns");
+    EXPECT_EQ(filled.lengths, drawn.lengths);
+    EXPECT_EQ(filled.difficulty, drawn.difficulty);
+    EXPECT_EQ(filled.index, drawn.index);
+  }
+}
+
 TEST(DatasetBatch, GivesTheTargetThatHoldsAfterEachLoop) {
   const Dataset data(make_task("permutation_power"), Split::train, 3, 10);
   const Batch batch = data.range(0, 10);

@@ -248,7 +248,7 @@ std::string corrupted(std::string text, uint64_t number) {
   }
 }
 
-TEST_F(Reader, SurvivesThousandsOfCorruptions) {
+TEST_F(Reader, SurvivesAThousandCorruptions) {
   const std::vector<std::pair<std::string, std::string>> originals{
       {"sudoku", kPuzzle + "\n" + kPuzzle + "\n"},
       {"listops", kExpression + "\n" + kExpression + "\n"},
@@ -259,14 +259,14 @@ TEST_F(Reader, SurvivesThousandsOfCorruptions) {
       {"arc", kPuzzles}};
   int refused = 0;
   for (const auto& [task, text] : originals) {
-    for (uint64_t i = 0; i < 400; ++i) {
+    for (uint64_t i = 0; i < 150; ++i) {
       const std::string got =
           message(task, corrupted(text, i));  // anything but an sv::Error fails the test
       EXPECT_TRUE(got.empty() || got.find(path_) != std::string::npos) << got;
       refused += got.empty() ? 0 : 1;
     }
   }
-  EXPECT_GT(refused, 1800);  // most corruptions cannot be read as anything else
+  EXPECT_GT(refused, 650);  // most corruptions cannot be read as anything else
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ REFUSED = {
     "broken configuration": (2, ["broken.toml:2:"], ["train", "broken.toml"]),
     "missing data file": (2, ["nowhere.txt"], ["train", "task=sudoku", "data.file=nowhere.txt"]),
     "data file of another kind": (2, ["broken.toml"], ["train", "task=sudoku", "data.file=broken.toml"]),
+    "a task without its file": (2, ["task scan", "set file=PATH", "data/README.md"], ["train", "task=scan"]),
     "resume without a run": (2, ["nowhere"], ["resume", "nowhere"]),
     "a device that is none": (2, ["'gpu'", "cuda:0"], [*TRAIN, "--device", "gpu"]),
     "a device number that is none": (2, ["'cuda:-1'"], [*TRAIN, "--device", "cuda:-1"]),
@@ -82,7 +83,7 @@ class ExitCodes(unittest.TestCase):
 
     def test_0_what_succeeds(self):
         for arguments in (["--help"], ["--version"], ["list"], ["list", "sites"], ["list", "devices"], ["list", "kernels"], ["describe", "sudoku"],
-                          ["train", "--help"], [*TRAIN, "--out", "a"], ["resume", "a"]):
+                          ["describe", "arc"], ["train", "--help"], [*TRAIN, "--out", "a"], ["resume", "a"]):
             with self.subTest(arguments=arguments):
                 self.expect(0, [], arguments)
         self.assertTrue((self.folder / "a/model.safetensors").is_file())
