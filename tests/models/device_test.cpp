@@ -137,6 +137,8 @@ TEST_F(DeviceModel, StartsWithTheBitsOfTheCpu) {
   }
 }
 
+/// looped and feedforward run on a device in every setting. Another family matches the CPU too, or
+/// is refused with the name of the op that has no kernels.
 TEST_F(DeviceModel, ForwardAndGradientsMatchTheCpuInEverySetting) {
   for (const Setting& s : all_settings()) {
     SCOPED_TRACE(s.name);
@@ -145,7 +147,13 @@ TEST_F(DeviceModel, ForwardAndGradientsMatchTheCpuInEverySetting) {
     const Data data(kSeeds, 3, s.name == "add" || s.name == "learned");
     Plan plan = plan_of("1..3", SaveAt::Readouts::every, {Gradient::Kind::full, 1});
     plan.save.residual = true;
-    expect_near(Runner(*there).run(data, plan, true), Runner(*cpu).run(data, plan, true));
+    try {
+      expect_near(Runner(*there).run(data, plan, true), Runner(*cpu).run(data, plan, true));
+    } catch (const Error& e) {
+      const std::string text = e.what();
+      EXPECT_NE(text.find(" has no kernels for a device yet"), std::string::npos) << text;
+      EXPECT_TRUE(s.model.name != "looped" && s.model.name != "feedforward") << text;
+    }
   }
 }
 
