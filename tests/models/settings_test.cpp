@@ -19,6 +19,7 @@ TEST(GradientText, EachFormNamesItsScheme) {
     int k;
   } forms[] = {{"full", Kind::full, 1},
                {"one_step", Kind::one_step, 1},
+               {"round", Kind::round, 0},
                {"last:4", Kind::last_k, 4},
                {"checkpoint:12", Kind::checkpoint, 12}};
   for (const auto& form : forms) {

@@ -254,8 +254,54 @@ TEST(Depth, LogNormalPoissonHasItsMeanAndSpread) {
   EXPECT_NEAR(square - mean * mean, 16.2, 1.2);
 }
 
+TEST(Depth, GrowsAtItsStepsAndIsDeepestInEvaluation) {
+  const Depth d = Depth::parse("2@0,4@500,8@1500");
+  EXPECT_EQ(d.text(), "2@0,4@500,8@1500");
+  EXPECT_EQ(d.max, 8);
+  for (const auto& [step, depth] : {std::pair{0, 2}, {499, 2}, {500, 4}, {1499, 4}, {1500, 8}}) {
+    EXPECT_EQ(d.draw(3, static_cast<uint64_t>(step)), depth) << step;
+  }
+  EXPECT_EQ(d.draw(3, kEvaluation), 8);
+}
+
+/// Inner updates that a training step does not make yet leave the state as it is.
+TEST(GrowingRounds, MakeTheInnerUpdatesOfTheirStep) {
+  ModelSettings s = setting("trm");
+  s.inner = "1@0,3@10";
+  const std::vector<uint64_t> seeds = {3, 7};
+  const auto model = make_model(s, seeds, DType::f32);
+  const Data data(seeds, 2);
+  for (const auto& [step, made] :
+       {std::pair{uint64_t{9}, 1}, {uint64_t{10}, 3}, {kEvaluation, 3}}) {
+    Plan plan = plan_of("1");
+    plan.step = step;
+    plan.save.states = {0, 1, 2, 3, 4};
+    ModelRun run(*model);
+    const Trajectory& out = run.forward(data.inputs(), plan);
+    for (int r = 1; r <= 4; ++r) {
+      const auto at = [&](int i) { return out.states[static_cast<size_t>(i)].second; };
+      const int part = r == 4 ? 1 : 0;
+      const bool same = same_bits(at(r)[part].value(), at(r - 1)[part].value());
+      EXPECT_EQ(same, r < 4 && r > made) << "step " << step << ", update " << r;
+    }
+  }
+}
+
 TEST(Depth, RefusesWhatItDoesNotUnderstand) {
-  for (const char* text : {"", "0", "4..2", "1,,2", "poisson:", "2...4", "two", "3x"}) {
+  for (const char* text : {"",
+                           "0",
+                           "4..2",
+                           "1,,2",
+                           "poisson:",
+                           "2...4",
+                           "two",
+                           "3x",
+                           "2@5",
+                           "2@0,4",
+                           "2@0,4@0",
+                           "2@0,0@5",
+                           "@0",
+                           "2@"}) {
     EXPECT_THROW(Depth::parse(text), Error) << text;
   }
 }
