@@ -163,7 +163,7 @@ class Universal : public Reasoner {
     const Shape& s = margin.shape();
     return whole_row_ ? ad::reshape(pass.tape, margin, {s[0], s[1]}) : margin;
   }
-  Var penalty(Pass& pass, const State& h) override {
+  Var penalty(Pass& pass, const Inputs&, const State& h, Var) override {
     Tape& t = pass.tape;
     const Var cost = of_tokens(
         pass,
