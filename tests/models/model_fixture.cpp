@@ -315,9 +315,6 @@ std::vector<double> ModelRun::loss(const Data& data, Plan plan, bool backward) {
       const Tensor one(rows, dtype, ones.data);
       loss = ad::add(tape, loss, ad::sigmoid_xent(tape, ad::reshape(tape, y.halt, rows), one, one));
     }
-    if (y.penalty) {
-      loss = ad::add(tape, loss, ad::sum(tape, y.penalty));
-    }
     if (backward) {
       tape.seed_grad(loss);
     }

@@ -56,8 +56,7 @@ class ModelRun {
   explicit ModelRun(Reasoner& model, int threads = 1) : model_(model), threads_(threads) {}
   /// Forward only.
   Trajectory& forward(const Inputs& in, const Plan& plan);
-  /// Loss of every readout (cross-entropy, the halting score against 1, the model's own cost), one
-  /// per model.
+  /// Loss of every readout (cross-entropy, and the halting score against 1), one per model.
   /// With `backward` the gradients of Params are filled, else no gradient is recorded.
   std::vector<double> loss(const Data& data, Plan plan, bool backward);
   const Trajectory& trajectory() const { return out_; }

@@ -12,7 +12,8 @@ constexpr double kBound = 1 - 0.01;
 class HaltingPositions : public testing::Test {
  protected:
   HaltingPositions() : model_(make_model(settings(), kSeeds, DType::f64)) {
-    Plan plan = plan_of(std::to_string(kLoops), SaveAt::Readouts::list);
+    // With a gradient: only training asks for the ponder cost.
+    Plan plan = plan_of(std::to_string(kLoops), SaveAt::Readouts::list, {Gradient::Kind::full, 1});
     for (int n = 1; n <= kLoops; ++n) {
       plan.save.readout_list.push_back(3 * n);
       plan.save.states.push_back(3 * n);
