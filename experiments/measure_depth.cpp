@@ -1,5 +1,7 @@
 // Accuracy and fixed-point residual against test depth, by group, with intervals over seeds and
 // items.
+#include <numeric>
+
 #include <fmt/format.h>
 
 #include "experiments/findings.h"
@@ -157,6 +159,28 @@ const char* halt_text(Halt::Kind kind) {
   fail("unknown halting rule");
 }
 
+/// Whether harder examples stop later.
+void print_halting_difficulty(const HaltResult& h, const std::string& name) {
+  if (h.by_difficulty.size() < 2) {
+    return;
+  }
+  fmt::print("mean over seeds by difficulty ({}); examples behind each in brackets\n{:<16}",
+             name,
+             "updates, exact");
+  for (const HaltDifficulty& d : h.by_difficulty) {
+    const auto mean = [](const std::vector<double>& x) {
+      return std::accumulate(x.begin(), x.end(), 0.0) / static_cast<double>(x.size());
+    };
+    fmt::print("{:>22}",
+               fmt::format("{} [{}]: {:.2f}, {:.1f}%",
+                           d.difficulty,
+                           d.items,
+                           mean(d.mean_updates),
+                           100 * mean(d.exact)));
+  }
+  fmt::print("\n");
+}
+
 void measure_halting(Measured& run,
                      const DepthMeasure& what,
                      const Dataset& data,
@@ -184,8 +208,17 @@ void measure_halting(Measured& run,
                100 * h.saved[m]);
   }
   fmt::print("row updates left out of the computation: {:.1f} %\n", 100 * h.work_saved);
+  print_halting_difficulty(h, data.task().spec().difficulty);
+  json levels = json::array();
+  for (const HaltDifficulty& d : h.by_difficulty) {
+    levels.push_back({{"difficulty", d.difficulty},
+                      {"items", d.items},
+                      {"mean_updates", d.mean_updates},
+                      {"exact", d.exact}});
+  }
   json value = {{"depths", h.updates},
                 {"count", json_of(h.count)},
+                {"by_difficulty", levels},
                 {"seeds", h.evidence.seeds},
                 {"rule", rule_name}};
   save_part(run, "dynamics.halting", std::move(value));

@@ -4,6 +4,7 @@
 
 #include "core/nearest.h"
 #include "data/tasks.h"
+#include "models/train/objective.h"
 
 namespace sv {
 
@@ -32,6 +33,23 @@ void Spec::check(Problems& p) const {
   }
   if (const ZooEntry* family = find_family(model.name)) {
     check_halt(halt, *family, model, p);
+    check_objective(*family, p);
+  }
+}
+
+void Spec::check_objective(const ZooEntry& family, Problems& p) const {
+  const auto it = std::ranges::find(objectives(), train.supervision, &ObjectiveEntry::name);
+  if (it != objectives().end() && it->needs_halt_probability &&
+      !family.has_halt_probability(model)) {
+    p.add("train.supervision",
+          train.supervision + " needs a halting probability, and " + std::string(family.name) +
+              (family.halt == HaltScore::with_halt_head ? " has one with model.halt_head=true"
+                                                        : " has none"));
+  }
+  if (family.halt == HaltScore::bound && train.halt_weight > 0) {
+    p.add("train.halt_weight",
+          "= " + std::to_string(train.halt_weight) + ": the halting of " +
+              std::string(family.name) + " learns from the answers and from train.penalty; use 0");
   }
 }
 
@@ -39,7 +57,14 @@ void check_halt(const HaltSettings& halt,
                 const ZooEntry& family,
                 const ModelSettings& model,
                 Problems& p) {
-  if (!make_halt(halt).needs_score() || family.has_halt_score(model)) {
+  const Halt rule = make_halt(halt);
+  if (family.halt == HaltScore::bound && rule.needs_score() && rule.kind != Halt::Kind::learned) {
+    p.add("halt.rule",
+          halt.rule + " needs a halting probability; the score of " + std::string(family.name) +
+              " is its distance from the bound: learned is the nearest");
+    return;
+  }
+  if (!rule.needs_score() || family.has_halt_score(model)) {
     return;
   }
   p.add("halt.rule",

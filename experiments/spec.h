@@ -73,6 +73,10 @@ struct Spec {
     v.group("halt", halt);
   }
   void check(Problems& p) const;
+
+ private:
+  /// Supervision that needs what the family does not have.
+  void check_objective(const ZooEntry& family, Problems& p) const;
 };
 
 /// A rule that reads a halting score which the model does not have.

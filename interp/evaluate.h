@@ -71,6 +71,13 @@ struct HaltOptions {
   Provenance trained;
 };
 
+/// Where the examples of one level of difficulty stop.
+struct HaltDifficulty {
+  int difficulty = 0;
+  int64_t items = 0;
+  std::vector<double> mean_updates, exact;  // (M)
+};
+
 struct HaltResult {
   Evidence evidence;
   int max_updates = 0;
@@ -82,6 +89,7 @@ struct HaltResult {
   Interval accuracy_interval, exact_interval, saved_interval;  // over seeds
   std::vector<int> updates;                                    // 1..max_updates
   Grid count;  // (M, max_updates) rows whose readout is that of update r
+  std::vector<HaltDifficulty> by_difficulty;  // ascending
 };
 HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOptions& options);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <map>
 
 #include "interp/evaluate.h"
 #include "kernels/memory/copy.h"
@@ -23,6 +24,36 @@ std::vector<int> oracle_periods(const Dataset& data, int64_t items, double scale
   std::vector<int> out;
   for (int64_t i = 0; i < items; ++i) {
     out.push_back(std::max(1, static_cast<int>(std::ceil(scale * data[i].difficulty))));
+  }
+  return out;
+}
+
+/// Means over the items of each difficulty, from what happened to every (model, item).
+std::vector<HaltDifficulty> by_difficulty(const Dataset& data,
+                                          int64_t items,
+                                          const std::vector<int>& made,
+                                          const std::vector<Score>& scores) {
+  const size_t models = made.size() / static_cast<size_t>(items);
+  std::map<int, HaltDifficulty> levels;
+  for (int64_t i = 0; i < items; ++i) {
+    HaltDifficulty& level = levels[data[i].difficulty];
+    level.difficulty = data[i].difficulty;
+    level.mean_updates.resize(models);
+    level.exact.resize(models);
+    ++level.items;
+    for (size_t m = 0; m < models; ++m) {
+      const size_t row = m * static_cast<size_t>(items) + static_cast<size_t>(i);
+      level.mean_updates[m] += made[row];
+      level.exact[m] += scores[row].exact();
+    }
+  }
+  std::vector<HaltDifficulty> out;
+  for (auto& [difficulty, level] : levels) {
+    for (size_t m = 0; m < models; ++m) {
+      level.mean_updates[m] /= static_cast<double>(level.items);
+      level.exact[m] /= static_cast<double>(level.items);
+    }
+    out.push_back(std::move(level));
   }
   return out;
 }
@@ -79,6 +110,7 @@ HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOpti
     sum[m] += made[row];
     never[m] += made[row] == out.max_updates ? 1 : 0;
   }
+  out.by_difficulty = by_difficulty(data, items, made, scores);
   const auto count = static_cast<double>(items);
   for (size_t m = 0; m < models; ++m) {
     out.accuracy.push_back(score[m].accuracy());

@@ -83,7 +83,7 @@ class BatchRecorder {
       v.updates = {0};
     } else {
       for (const int r : plan_.updates) {
-        if (key.part < 0 || key.phase != Phase::loop || model_.schedule().writes_part(r, key.part)) {
+        if (visited(key, model_.schedule(), r)) {
           v.updates.push_back(r);
         }
       }

@@ -23,6 +23,7 @@ struct Schedule {
   int max_updates = 0;                        // 0: unbounded
   bool together = false;  // an update writes all parts, not only that of `writes`, its main one
   int prefix = 0;                             // positions of the parts before those of the tokens
+  int block_part = -1;  // the part whose updates pass injection and blocks; -1: all updates do
 
   int period() const { return static_cast<int>(writes.size()); }
   int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
@@ -38,9 +39,7 @@ struct Schedule {
     return i == 0 ? flat + 1 : flat % inner[i - 1];
   }
   /// Updates of one value of the outermost index.
-  int round() const {
-    return std::accumulate(inner.begin(), inner.end(), 1, std::multiplies<>());
-  }
+  int round() const { return std::accumulate(inner.begin(), inner.end(), 1, std::multiplies<>()); }
   /// The smallest k such that the last k updates of a period write every part: the reach of a
   /// one-step gradient.
   int one_step() const {

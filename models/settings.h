@@ -52,12 +52,18 @@ struct ModelSettings {
   int pairs = 32;
   int recursions = 3;
   std::string routing = "expert";
+  std::string cell = "block";
+  int memory_tokens = 0;
+  std::string signals = "none";
+  double halt_bias = -3;
+  double act_epsilon = 0.01;
 
   template <class V>
   void fields(V& v) {
     block_fields(v);
     loop_fields(v);
     recursive_fields(v);
+    halting_fields(v);
     other_fields(v);
   }
   /// What updates are made of.
@@ -179,6 +185,32 @@ struct ModelSettings {
       range(0, 65536));
     v("token_shift", token_shift, "row of the task's first input symbol", range(0, 65535));
     v("answer_shift", answer_shift, "row of the task's first answer", range(0, 65535));
+  }
+  /// Reasoners that learn when to halt (universal, ponder).
+  template <class V>
+  void halting_fields(V& v) {
+    v("cell",
+      cell,
+      "what is iterated: transformer blocks over the positions, or a GRU cell over one vector for "
+      "the whole row",
+      one_of({"block", "gru"}));
+    v("memory_tokens",
+      memory_tokens,
+      "learned positions before the tokens', which the readout drops",
+      range(0, 256),
+      unit("positions"));
+    v("signals",
+      signals,
+      "sinusoids added to the state at every update: of the position, of the step, or of both",
+      one_of({"none", "position", "step", "both"}));
+    v("halt_bias",
+      halt_bias,
+      "bias of the halting score at the start; a negative one starts deep",
+      range(-100, 100));
+    v("act_epsilon",
+      act_epsilon,
+      "a position halts when its halting probabilities sum to more than 1 minus this",
+      range(1e-6, 0.5));
   }
   template <class V>
   void other_fields(V& v) {

@@ -192,6 +192,14 @@ std::string_view point_name(Point p) {
   return kPointNames[static_cast<size_t>(p)];
 }
 
+bool visited(const Site& site, const Schedule& schedule, int r) {
+  if (site.phase != Phase::loop || site.point == Point::halt) {
+    return true;
+  }
+  const int part = site.part >= 0 ? site.part : schedule.block_part;
+  return part < 0 || schedule.writes_part(r, part);
+}
+
 std::string site_name(const Site& site, const Schedule& schedule) {
   std::string out(kPhaseNames[static_cast<size_t>(site.phase)]);
   if (site.phase != Phase::encode) {
@@ -378,8 +386,7 @@ void TapSession::check(std::span<const int> steps,
         if (resolved.updates[r] == 0) {
           continue;
         }
-        if (site.phase == Phase::loop && site.part >= 0 &&
-            !schedule_.writes_part(static_cast<int>(r), site.part)) {
+        if (!visited(site, schedule_, static_cast<int>(r))) {
           continue;
         }
         for (int m = 0; m < models_; ++m) {

@@ -52,6 +52,9 @@ struct Site {
   int part = -1;
   bool operator==(const Site&) const = default;
 };
+/// Whether a run visits the site at update r: sites of a part where it is written, those of blocks
+/// and injection where Schedule::block_part is.
+bool visited(const Site&, const Schedule&, int r);
 /// "loop.3.block.0.resid_out"
 std::string site_name(const Site&, const Schedule&);
 

@@ -41,6 +41,11 @@ constexpr std::array kZoo = {
              make_feedforward,
              SV_BLOCK_KEYS " depth match",
              ""},
+    ZooEntry{"gru",
+             "recurrent baseline: stacked GRU layers over the sequence, no depth axis",
+             make_gru,
+             "width depth mask norm positions",
+             "model.depth=1 model.positions=none depth.train=1 depth.test=1"},
     ZooEntry{"hrm",
              "two modules, two states, one-step gradient, carried segments, Q head",
              make_hrm,
@@ -61,6 +66,13 @@ constexpr std::array kZoo = {
              "width layers heads kv_heads hidden mlp norm placement positions mask prelude coda "
              "recursions routing",
              "model.prelude=1 model.coda=1 depth.train=3 train.penalty=0.001"},
+    ZooEntry{"ponder",
+             "a state that is asked at every update whether to halt, trained on the expected loss",
+             make_ponder,
+             SV_BLOCK_KEYS " cell memory_tokens halt_bias",
+             "model.cell=gru model.norm=layernorm depth.train=20 train.supervision=expected "
+             "train.prior=geometric train.prior_rate=0.2 train.kl_weight=0.01 halt.rule=sample",
+             HaltScore::always},
     ZooEntry{"thought_machine",
              "continuous thought machine: neurons with memories, read by their synchronisation",
              make_thought_machine,
@@ -74,6 +86,14 @@ constexpr std::array kZoo = {
              "model.halt_head=true model.prefix=16 model.inner=6 depth.train=3 "
              "train.gradient=round train.ema=0.999 " SV_RECURSIVE_RECIPE,
              HaltScore::with_halt_head},
+    ZooEntry{"universal",
+             "one block again and again, every position until its halting probabilities sum to one",
+             make_universal,
+             SV_BLOCK_KEYS " cell memory_tokens signals halt_bias act_epsilon",
+             "model.norm=layernorm model.placement=post model.mlp=gelu model.positions=none "
+             "model.signals=both model.injection=none model.init=input model.state_norm=false "
+             "depth.train=12 halt.rule=learned train.halt_weight=0 train.penalty=0.01",
+             HaltScore::bound},
 };
 
 /// Calls f for every word of a text separated by blanks.

@@ -21,8 +21,9 @@ struct ModelArgs {
   bool allocate = true;      // false: only to be counted or asked for its parameters' shapes
 };
 
-/// Whether a family has a halting score (Reasoner::halt_logit).
-enum class HaltScore : uint8_t { none, with_halt_head, always };
+/// Whether a family has a halting score (Reasoner::halt_logit). bound: always, but it is the
+/// distance from a bound (ACT), so that its sigmoid means nothing.
+enum class HaltScore : uint8_t { none, with_halt_head, always, bound };
 
 struct ZooEntry {
   std::string_view name;
@@ -41,6 +42,10 @@ struct ZooEntry {
   void for_each_default(
       const std::function<void(std::string_view key, std::string_view value)>& f) const;
   bool has_halt_score(const ModelSettings& s) const {
+    return halt == HaltScore::bound || has_halt_probability(s);
+  }
+  /// The sigmoid of the score is the probability of halting now.
+  bool has_halt_probability(const ModelSettings& s) const {
     return halt == HaltScore::always || (halt == HaltScore::with_halt_head && s.halt_head);
   }
 };
@@ -48,11 +53,14 @@ struct ZooEntry {
 std::unique_ptr<Reasoner> make_deep_thinking(const ModelArgs&);
 std::unique_ptr<Reasoner> make_deq(const ModelArgs&);
 std::unique_ptr<Reasoner> make_feedforward(const ModelArgs&);
+std::unique_ptr<Reasoner> make_gru(const ModelArgs&);
 std::unique_ptr<Reasoner> make_hrm(const ModelArgs&);
 std::unique_ptr<Reasoner> make_looped(const ModelArgs&);
 std::unique_ptr<Reasoner> make_mixture_of_recursions(const ModelArgs&);
+std::unique_ptr<Reasoner> make_ponder(const ModelArgs&);
 std::unique_ptr<Reasoner> make_thought_machine(const ModelArgs&);
 std::unique_ptr<Reasoner> make_trm(const ModelArgs&);
+std::unique_ptr<Reasoner> make_universal(const ModelArgs&);
 
 /// Sorted by name.
 std::span<const ZooEntry> zoo();

@@ -131,20 +131,30 @@ Var Inject::combine(Pass& pass, Var h, Var e) const {
 }
 
 Head::Head(Params& params, const std::string& norm, int64_t width, int64_t answers)
-    : norm_(params, "readout.norm", norm, width),
+    : answers_(answers),
+      norm_(params, "readout.norm", norm, width),
       map_(params, "readout.head", width, answers, fan_in(width)) {}
 
 Var Head::operator()(Pass& pass, Var x) const {
-  const Var y = pass.tap(Point::readout_norm, norm_(pass, x));
-  return pass.tap(Point::logits, map_(pass, y));
+  return (*this)(pass, x, x.shape().with(-1, answers_));
 }
 
-HaltHead::HaltHead(Params& params, int64_t width)
-    : map_(params, "halt", width, 1, Init::zeros(), true, Init::constant(-3)) {}
+Var Head::operator()(Pass& pass, Var x, const Shape& logits) const {
+  const Var y = map_(pass, pass.tap(Point::readout_norm, norm_(pass, x)));
+  return pass.tap(Point::logits, y.shape() == logits ? y : ad::reshape(pass.tape, y, logits));
+}
+
+HaltHead::HaltHead(Params& params, int64_t width, double bias)
+    : map_(params, "halt", width, 1, Init::zeros(), true, Init::constant(bias)) {}
 
 Var HaltHead::operator()(Pass& pass, Var h) const {
   const Var q = map_(pass, ad::mean_positions(pass.tape, h));  // (M,B,1)
   return ad::reshape(pass.tape, q, {q.shape()[0], q.shape()[1]});
+}
+
+Var HaltHead::positions(Pass& pass, Var h) const {
+  const Var q = map_(pass, h);  // (M,B,T,1)
+  return ad::reshape(pass.tape, q, {q.shape()[0], q.shape()[1], q.shape()[2]});
 }
 
 }  // namespace sv::parts

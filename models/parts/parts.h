@@ -156,18 +156,22 @@ class Head {
  public:
   Head(Params&, const std::string& norm, int64_t width, int64_t answers);
   Var operator()(Pass&, Var x) const;
+  /// The logits under another shape (M,B,T,V): of a vector with outputs for all positions.
+  Var operator()(Pass&, Var x, const Shape& logits) const;
 
  private:
+  int64_t answers_;
   Norm norm_;
   Linear map_;
 };
 
-/// Halting score: linear on the mean over positions; weight 0, bias -3 at the start (deep start,
-/// arXiv 2604.21999).
+/// Halting score: linear, of the mean over positions or of each position; weight 0 and a negative
+/// bias at the start (deep start, arXiv 2604.21999).
 class HaltHead {
  public:
-  HaltHead(Params&, int64_t width);
+  HaltHead(Params&, int64_t width, double bias = -3);
   Var operator()(Pass&, Var h) const;  // (M,B)
+  Var positions(Pass&, Var h) const;   // (M,B,T)
 
  private:
   Linear map_;

@@ -18,6 +18,11 @@ constexpr std::array kObjectives = {
                    "loss of each row's best update and of its most certain one",
                    make_best_certain},
     ObjectiveEntry{"every", "mean loss of the answers after every update", make_every},
+    ObjectiveEntry{"expected",
+                   "loss expected under the halting score, and its divergence from a prior "
+                   "(PonderNet, Ouro)",
+                   make_expected,
+                   true},
     ObjectiveEntry{"last", "loss of the answers after the last update", make_last},
     ObjectiveEntry{
         "progressive",

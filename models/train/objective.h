@@ -98,6 +98,7 @@ struct ObjectiveEntry {
   std::string_view name;
   std::string_view summary;
   std::unique_ptr<Objective> (*make)(const TrainSettings&);
+  bool needs_halt_probability = false;  // the sigmoid of the halting score is a probability
 };
 /// Sorted by name; the values of train.supervision.
 std::span<const ObjectiveEntry> objectives();
@@ -106,6 +107,7 @@ std::unique_ptr<Objective> make_objective(const TrainSettings&);
 
 std::unique_ptr<Objective> make_best_certain(const TrainSettings&);
 std::unique_ptr<Objective> make_every(const TrainSettings&);
+std::unique_ptr<Objective> make_expected(const TrainSettings&);
 std::unique_ptr<Objective> make_last(const TrainSettings&);
 std::unique_ptr<Objective> make_progressive(const TrainSettings&);
 std::unique_ptr<Objective> make_rows(const TrainSettings&);

@@ -33,6 +33,9 @@ struct TrainSettings {
   std::string gradient = "full";
   double reach_back = 0;
   double halt_weight = 0.5;
+  std::string prior = "geometric";
+  double prior_rate = 0.2;
+  double kl_weight = 0.01;
   double penalty = 0.01;
   double progressive = 1;
   int segments = 1;
@@ -101,6 +104,19 @@ struct TrainSettings {
     v("halt_weight",
       halt_weight,
       "weight of the halting loss, for models with a halting head",
+      range(0, 100));
+    v("prior",
+      prior,
+      "supervision=expected: what the distribution of the halting update is drawn to, a truncated "
+      "geometric one (PonderNet) or a uniform one (Ouro)",
+      one_of({"geometric", "uniform"}));
+    v("prior_rate",
+      prior_rate,
+      "prior=geometric: chance to halt at an update; 1/prior_rate are expected",
+      range(1e-4, 0.9999));
+    v("kl_weight",
+      kl_weight,
+      "supervision=expected: weight of the divergence from the prior",
       range(0, 100));
     v("penalty",
       penalty,

@@ -208,5 +208,27 @@ TEST(EvaluateHalting, ARuleThatAlwaysFiresStopsAtTheSmallestDepth) {
   EXPECT_EQ(h.work_saved, 0.75);
 }
 
+TEST(EvaluateHalting, LevelsOfDifficultyAddUpToTheWhole) {
+  const Dataset data = planted_data(40);
+  const auto model = random_looped(data.task(), {4, 6});
+  HaltOptions o;
+  o.rule = {Halt::Kind::change, 0.2, 1};
+  o.max_depth = 12;
+  const HaltResult h = evaluate_halting(*model, data, o);
+  ASSERT_GT(h.by_difficulty.size(), 1u);
+  for (size_t m = 0; m < 2; ++m) {
+    double updates = 0, exact = 0;
+    int64_t items = 0;
+    for (const HaltDifficulty& d : h.by_difficulty) {
+      items += d.items;
+      updates += d.mean_updates[m] * static_cast<double>(d.items);
+      exact += d.exact[m] * static_cast<double>(d.items);
+    }
+    EXPECT_EQ(items, 40);
+    EXPECT_NEAR(updates / 40, h.mean_updates[m], 1e-9);
+    EXPECT_NEAR(exact / 40, h.exact[m], 1e-9);
+  }
+}
+
 }  // namespace
 }  // namespace sv

@@ -119,9 +119,7 @@ class Conformance : public testing::TestWithParam<Subject> {
     for (Site site : model_->sites()) {
       for (int r = 1; r <= updates(); ++r) {
         site.r = site.phase == Phase::encode ? 0 : r;
-        const bool visited = site.phase != Phase::loop || site.part < 0 ||
-                             model_->schedule().writes_part(r, site.part);
-        if (visited && (site.phase != Phase::encode || r == 1)) {
+        if (visited(site, model_->schedule(), r) && (site.phase != Phase::encode || r == 1)) {
           out.push_back(site);
         }
       }
@@ -280,7 +278,7 @@ TEST_P(Conformance, WindowsAddUp) {
       return out.replace(out.find('*'), 1, updates);
     };
     int begin = 2;  // an update that visits the site
-    while (site.part >= 0 && !model_->schedule().writes_part(begin, site.part)) {
+    while (!visited(site, model_->schedule(), begin)) {
       ++begin;
     }
     const std::string one = std::to_string(begin), next = std::to_string(begin + 1);

@@ -183,7 +183,7 @@ std::vector<Setting> all_settings() {
           true),
       changed("deq",
               [](S& s) { s.name = "deq", s.placement = "post", s.damping = 0.8; },
-              {"score"},
+              {"score", "state_in:best"},
               {"z"}),
       changed(
           "mixture_by_experts",
@@ -203,6 +203,27 @@ std::vector<Setting> all_settings() {
               [](S& s) { s.name = "thought_machine", s.memory = 3, s.pairs = 5; },
               {},
               {"history", "neurons", "action"}),
+      changed_family("gru", "gru", [](S& s) { s.depth = 6; }),
+      changed_family(
+          "gru_causal",
+          "gru",
+          [](S& s) { s.depth = 6, s.mask = "causal", s.positions = "task", s.norm = "layernorm"; }),
+      changed_family("ponder", "ponder", [](S&) {}),
+      changed_family("ponder_block",
+                     "ponder",
+                     [](S& s) { s.cell = "block", s.memory_tokens = 1, s.halt_bias = -1; }),
+      changed_family("universal", "universal", [](S&) {}),
+      changed_family("universal_memory",
+                     "universal",
+                     [](S& s) {
+                       s.memory_tokens = 2, s.positions = "rope", s.mask = "causal";
+                       s.injection = "add", s.init = "zero", s.state_norm = true;
+                       s.signals = "step", s.act_epsilon = 0.1;
+                     }),
+      changed_family(
+          "universal_gru",
+          "universal",
+          [](S& s) { s.cell = "gru", s.init = "zero", s.signals = "none", s.halt_bias = -2; }),
       changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
       changed(
           "feedforward_narrow",
@@ -307,7 +328,7 @@ std::vector<double> ModelRun::loss(const Data& data, Plan plan, bool backward) {
   const DType dtype = model_.params().dtype();
   std::vector<double> total(static_cast<size_t>(model_.models()), 0);
   const Tensor weight = make_tensor(arena_, data.targets().shape, dtype);
-  const Tensor ones = make_tensor(arena_, {model_.models(), weight.dim(1)}, dtype);
+  const Tensor ones = make_tensor(arena_, weight.shape, dtype);
   with_float(dtype, [&]<class T>() {
     std::fill_n(weight.as<T>(), weight.numel(), static_cast<T>(0.25));
     std::fill_n(ones.as<T>(), ones.numel(), T{1});
@@ -316,7 +337,9 @@ std::vector<double> ModelRun::loss(const Data& data, Plan plan, bool backward) {
     tape.ctx.models = y.models;
     Var loss = ad::softmax_xent(tape, y.logits, data.targets(), weight);
     if (y.halt) {
-      loss = ad::add(tape, loss, ad::sigmoid_xent(tape, y.halt, ones, ones));
+      const Shape rows = {model_.models(), y.halt.value().numel() / model_.models()};
+      const Tensor one(rows, dtype, ones.data);
+      loss = ad::add(tape, loss, ad::sigmoid_xent(tape, ad::reshape(tape, y.halt, rows), one, one));
     }
     if (backward) {
       tape.seed_grad(loss);

@@ -7,7 +7,7 @@ safetensors file per configuration under fixtures/, which tests/models/reference
   param.N   f32, values that are exact in f32 and f64, without the model axis
   tokens    i32 (B,T), the batch of training step 0
   logits.R  f64 (B,T,V), readout after update R, the last of each of the first 8 periods of the schedule, on that batch;
-            halt.R: the halting score, (B) or (B,T)
+            halt.R: the halting score, (B) or (B,T); both are zero at padded positions
   steps     i32 (B), optional: the update at which each row stops under the rule of `settings`
   grad.N    f64, of the loss of training step 0
   losses    f64 (200), of the training steps 0..199
@@ -21,6 +21,7 @@ and, where they apply,
   steps(spec, readouts, batch) -> (B): the period after which each row stops, where settings name a halt.rule
   period(spec) -> updates per period of the schedule, if not 1
   curve(spec, p) -> the losses, where training is more than runs on drawn batches with AdamW
+  periods(spec) -> periods compared, if there are fewer than 8
 Run by hand: /path/to/python tests/reference/<family>.py
 """
 import json
@@ -266,12 +267,15 @@ def fixture(family, spec, seed):
     out = {"tokens": batch.tokens.numpy().astype(np.int32)}
     out.update({f"param.{n}": x.numpy().astype(np.float32) for n, x in start.items()})
     period = family.period(spec) if hasattr(family, "period") else 1
+    periods = family.periods(spec) if hasattr(family, "periods") else PERIODS
     with torch.no_grad():
-        readouts = family.run(spec, start, batch, PERIODS)
+        readouts = family.run(spec, start, batch, periods)
+    used = torch.arange(spec.positions) < batch.lengths[:, None]
     for i, y in enumerate(readouts, 1):
-        out[f"logits.{i * period}"] = y["logits"].numpy()
+        out[f"logits.{i * period}"] = (y["logits"] * used[..., None]).numpy()
         if "halt" in y:
-            out[f"halt.{i * period}"] = y["halt"].numpy()
+            by_position = y["halt"].dim() == 2
+            out[f"halt.{i * period}"] = (y["halt"] * used if by_position else y["halt"]).numpy()
     if hasattr(family, "steps") and spec.get("halt.rule", "none") != "none":
         out["steps"] = np.array([i * period for i in family.steps(spec, readouts, batch)], np.int32)
     p = {n: x.clone().requires_grad_() for n, x in start.items()}

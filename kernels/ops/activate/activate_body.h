@@ -26,9 +26,11 @@ SV_DEVICE float with_kind(Activation kind, F&& f) {
     case Activation::log:
       return f(Log{});
     case Activation::relu_squared:
+      return f(ReluSquared{});
+    case Activation::step:
       break;
   }
-  return f(ReluSquared{});
+  return f(Step{});
 }
 
 struct ActivateElements {

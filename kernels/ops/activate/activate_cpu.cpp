@@ -29,6 +29,8 @@ void with_activation(Activation kind, F&& f) {
       return f(Log{});
     case Activation::relu_squared:
       return f(ReluSquared{});
+    case Activation::step:
+      return f(Step{});
   }
   fail("no activation number ", static_cast<int>(kind));
 }

@@ -15,7 +15,8 @@ enum class Activation : uint8_t {
   softplus,
   exp,
   log,
-  relu_squared
+  relu_squared,
+  step
 };
 
 struct Relu {
@@ -110,6 +111,17 @@ struct ReluSquared {
   SV_HD static T derivative(T x) {
     const T y = Relu::value(x);
     return y + y;
+  }
+};
+/// A decision: no gradient passes.
+struct Step {
+  template <class T>
+  SV_HD static T value(T x) {
+    return x > T{0} ? T{1} : T{0};
+  }
+  template <class T>
+  SV_HD static T derivative(T) {
+    return T{0};
   }
 };
 

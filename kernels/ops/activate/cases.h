@@ -29,6 +29,8 @@ inline double activation_reference(ops::Activation kind, double x) {
       return std::log(x);
     case ops::Activation::relu_squared:
       return x > 0 ? x * x : 0;
+    case ops::Activation::step:
+      return x > 0 ? 1 : 0;
   }
   return NAN;
 }
@@ -72,6 +74,7 @@ inline std::vector<Case> activate_cases() {
           activate_case("exp", Activation::exp, {3, 3, 7}),
           activate_case("log", Activation::log, {2, 5, 7}),
           activate_case("relu squared", Activation::relu_squared, {2, 4, 9}),
+          activate_case("step", Activation::step, {2, 4, 9}),
           activate_case("gelu large", Activation::gelu, {3, 150, 64})};
 }
 

@@ -22,7 +22,7 @@ class Answers : public Objective {
     for (const Readout& y : s.run.readouts) {
       s.tape.ctx.models = y.models;
       Var loss = s.mean_loss(y, shares);
-      if (y.halt) {
+      if (y.halt && s.settings.halt_weight > 0) {
         loss = ad::add(s.tape, loss, s.halting_loss(y, shares));
       }
       if (y.penalty && s.settings.penalty > 0) {

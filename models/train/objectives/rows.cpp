@@ -70,7 +70,7 @@ class RowMeans : public Objective {
     for (const Readout& y : s.run.readouts) {
       s.tape.ctx.models = y.models;
       Var loss = s.mean_row_loss(y, share);
-      if (y.halt) {
+      if (y.halt && s.settings.halt_weight > 0) {
         loss = ad::add(s.tape, loss, s.halting_loss(y, share));
       }
       if (y.go_on && s.settings.segments > 1) {
