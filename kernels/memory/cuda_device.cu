@@ -39,23 +39,6 @@ namespace {
 
 constexpr double kMiB = 1 << 20;
 
-/// A named range on the time line of a profiler, or nothing where the toolkit has no NVTX.
-class Range {
- public:
-  explicit Range([[maybe_unused]] const char* name) {
-#ifdef SV_NVTX
-    nvtxRangePushA(name);
-#endif
-  }
-  ~Range() {
-#ifdef SV_NVTX
-    nvtxRangePop();
-#endif
-  }
-  Range(const Range&) = delete;
-  Range& operator=(const Range&) = delete;
-};
-
 /// Pinned host memory in slots, each with the event after which it may be used again.
 class Staging {
  public:
@@ -198,7 +181,7 @@ class CudaDevice final : public Device {
 
   void launch(const char* name, const LaunchShape& s, const void* args, size_t bytes) override {
     use();
-    const Range range(name);
+    const TimeRange range(this, name);
     const Kernel& kernel = kernels_.at(name);
     SV_CHECK_EQ(bytes, kernel.args_bytes, name);
     if (s.grid_x == 0 || s.grid_y == 0 || s.grid_z == 0) {
@@ -233,6 +216,19 @@ class CudaDevice final : public Device {
     }
   }
 
+  /// On the time line of a profiler; nothing where the toolkit has no NVTX. NVTX looks for the
+  /// profiler itself, at the first call, and returns at once where there is none.
+  void range_push([[maybe_unused]] const char* name) override {
+#ifdef SV_NVTX
+    nvtxRangePushA(name);
+#endif
+  }
+  void range_pop() noexcept override {
+#ifdef SV_NVTX
+    nvtxRangePop();
+#endif
+  }
+
   /// Multiply-adds per clock of a multiprocessor (NVIDIA's white papers of A100 and H100, dense),
   /// two operations each.
   double matrix_rate(Precision precision) const override {
@@ -241,15 +237,16 @@ class CudaDevice final : public Device {
     const int capability = info_.major * 10 + info_.minor;
     const double per_clock = capability == 80 ? a100[at] : capability == 90 ? h100[at] : 0;
     int processors = 0, kilohertz = 0;
-    SV_CUDA_CALL(
-        cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, info_.index));
+    SV_CUDA_CALL(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, info_.index));
     SV_CUDA_CALL(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, info_.index));
     return 2 * per_clock * processors * kilohertz * 1e3;
   }
 
  private:
   /// The current device belongs to the thread, and a caller may have opened another.
-  void use() const { SV_CUDA_CALL(cudaSetDevice(info_.index)); }
+  void use() const {
+    SV_CUDA_CALL(cudaSetDevice(info_.index));
+  }
 
   void check_code() const {
     for (const auto& [name, kernel] : kernels_.all()) {

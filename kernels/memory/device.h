@@ -2,7 +2,9 @@
 // host side and its kernels: with it that host side is ordinary code, which the tests run end to
 // end on the executor (kernels/simt/simt_device.h) and a GPU runs through CudaDevice.
 #pragma once
+#include <array>
 #include <cstddef>
+#include <cstdio>
 #include <string>
 #include <type_traits>
 
@@ -45,6 +47,37 @@ class Device {
   virtual void synchronise() = 0;
   /// Operations per second of its matrix products at full rate, by its data sheet; 0: unknown.
   virtual double matrix_rate(Precision) const { return 0; }
+  /// A named stretch of the calls, for profilers; stretches nest (TimeRange).
+  virtual void range_push(const char* /*name*/) {}
+  virtual void range_pop() noexcept {}
+};
+
+/// Names what is asked of the device while it lives: "step 12" > "iteration 3" > "block 0" >
+/// kernels. On the CPU a null test.
+class TimeRange {
+ public:
+  explicit TimeRange(Device* device, const char* what, int64_t number = -1) : device_(device) {
+    if (device_ == nullptr) {
+      return;
+    }
+    if (number < 0) {
+      device_->range_push(what);
+      return;
+    }
+    std::array<char, 48> text{};
+    std::snprintf(text.data(), text.size(), "%s %lld", what, static_cast<long long>(number));
+    device_->range_push(text.data());
+  }
+  ~TimeRange() {
+    if (device_ != nullptr) {
+      device_->range_pop();
+    }
+  }
+  TimeRange(const TimeRange&) = delete;
+  TimeRange& operator=(const TimeRange&) = delete;
+
+ private:
+  Device* device_;
 };
 
 /// For messages; null is the CPU.

@@ -46,6 +46,16 @@ void SimtDevice::zero(void* dst, size_t bytes) {
   std::memset(dst, 0, bytes);
 }
 
+void SimtDevice::range_push(const char* name) {
+  range_ends_.push_back(range_.size());
+  range_ += std::string(name) + "/";
+}
+
+void SimtDevice::range_pop() noexcept {
+  range_.resize(range_ends_.back());
+  range_ends_.pop_back();
+}
+
 void SimtDevice::launch(const char* kernel,
                         const LaunchShape& shape,
                         const void* args,
@@ -62,6 +72,7 @@ void SimtDevice::launch(const char* kernel,
            " threads, compiled for at most ",
            entry.max_block);
   ++launches_;
+  ++by_range_[range_ + kernel];
   const DeviceMemory::Open open(memory_);
   executor_.run({kernel, entry.body, args, shape}, schedule_);
   const std::string damage = memory_.damage();

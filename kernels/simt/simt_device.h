@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <string>
+#include <vector>
 
 #include "kernels/memory/device.h"
 #include "kernels/simt/device_memory.h"
@@ -56,12 +57,19 @@ class SimtDevice : public Device {
               const void* args,
               size_t args_bytes) override;
   void synchronise() override {}
+  void range_push(const char* name) override;
+  void range_pop() noexcept override;
 
   KernelTable& kernels() { return kernels_; }
   DeviceMemory& memory() { return memory_; }
   void set_schedule(const Schedule& s) { schedule_ = s; }
   const Schedule& schedule() const { return schedule_; }
   int64_t launches() const { return launches_; }
+  /// Launches by the ranges around them: "step 0/iteration 2/block 1/rmsnorm" (the kernel comes
+  /// last).
+  const std::map<std::string, int64_t>& launches_by_range() const { return by_range_; }
+  /// Ranges that are open.
+  size_t open_ranges() const { return range_ends_.size(); }
 
  private:
   KernelTable kernels_;
@@ -69,6 +77,9 @@ class SimtDevice : public Device {
   Executor executor_;
   Schedule schedule_;
   int64_t launches_ = 0;
+  std::string range_;               // names of the open ranges, each with a '/' behind it
+  std::vector<size_t> range_ends_;  // its length before each of them
+  std::map<std::string, int64_t> by_range_;
 };
 
 }  // namespace sv::simt

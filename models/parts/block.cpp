@@ -4,6 +4,7 @@
 
 #include "kernels/autograd/layout_ops.h"
 #include "kernels/memory/copy.h"
+#include "kernels/memory/device.h"
 #include "models/parts/parts.h"
 
 namespace sv::parts {
@@ -235,6 +236,7 @@ Var Block::fused(Pass& pass, const Inputs& in, Var x) const {
 }
 
 Var Block::operator()(Pass& pass, const Inputs& in, Var x) const {
+  const TimeRange range(pass.tape.ctx.device, "block", block_);
   x = pass.tap(Point::resid_in, x, block_);
   const bool whole = pass.fusable(block_) && shape_.token_hidden == 0 && shape_.conv == 0;
   if (pass.paths != nullptr) {

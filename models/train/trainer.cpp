@@ -6,6 +6,7 @@
 
 #include "kernels/autograd/ops.h"
 #include "kernels/memory/copy.h"
+#include "kernels/memory/device.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 
 namespace sv {
@@ -141,7 +142,10 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
         tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses, carry_, w.own};
     objective_->supervise(run, supervised);
     tape.ctx.models = ctx.models;
-    tape.backward();
+    {
+      const TimeRange range(device(), "backward");
+      tape.backward();
+    }
     add_losses(tape, w);
     for (const Readout& y : w.trajectory.readouts) {
       if (run == 0) {
@@ -248,6 +252,7 @@ void Trainer::watch(int64_t step, const Inputs& inputs) {
 }
 
 const std::vector<Frozen>& Trainer::step(int64_t step) {
+  const TimeRange range(device(), "step", step);
   fresh_.clear();
   memory_.reset();
   Batch& drawn = carry_.on() ? drawn_ : batch_;

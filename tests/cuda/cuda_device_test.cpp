@@ -142,6 +142,22 @@ TEST_F(CudaDeviceTest, ALaunchPassesShapeAndArguments) {
   EXPECT_EQ(std::memcmp(l.args.data(), &args, sizeof args), 0);
 }
 
+TEST_F(CudaDeviceTest, AProfilerSeesRangesAroundLaunches) {
+  if (CUDART_VERSION < 13000) {
+    GTEST_SKIP() << "the NVTX of this toolkit finds no profiler that is linked in";
+  }
+  const auto device = open(0);
+  const Args args{};
+  {
+    const TimeRange step(device.get(), "step", 7);
+    const TimeRange block(device.get(), "block", 0);
+    device->launch("small", {}, &args, sizeof args);
+  }
+  device->launch("large", {}, &args, sizeof args);
+  const std::vector<std::string> want = {"step 7", "block 0", "small", "-", "-", "-", "large", "-"};
+  EXPECT_EQ(runtime().ranges, want);
+}
+
 TEST_F(CudaDeviceTest, AGridWithoutBlocksRunsNothing) {
   const auto device = open(0);
   const Args args{};

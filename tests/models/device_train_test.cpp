@@ -106,6 +106,50 @@ TEST_F(DeviceTraining, FollowsTheCurveOfTheCpuAndRepeatsItsBits) {
   }
 }
 
+/// Kernels by the ranges around them: step / iteration / block / kernel, as a profiler shows them.
+TEST_F(DeviceTraining, ProfilersSeeStepsIterationsAndBlocks) {
+  TrainCase c = tiny_case();
+  c.model.layers = 2;
+  c.depth = "2";
+  c.train.gradient = "checkpoint:2";
+  Training run(c, kSeeds, 1, &device_);
+  const int64_t before = device_.launches();
+  run.steps(4, 5);
+  EXPECT_EQ(device_.open_ranges(), 0U);
+  const std::map<std::string, int64_t>& seen = device_.launches_by_range();
+  int64_t in_step = 0;
+  for (const auto& [name, count] : seen) {
+    in_step += name.starts_with("step 4/") ? count : 0;
+  }
+  EXPECT_EQ(in_step, device_.launches() - before) << "a kernel of the step outside its range";
+  for (const char* within : {"iteration 1/block 0/", "iteration 2/block 1/", "readout 2/"}) {
+    EXPECT_TRUE(seen.contains(std::string("step 4/") + within + "rmsnorm_forward")) << within;
+  }
+  // A recomputed update lies in the backward pass.
+  EXPECT_TRUE(seen.contains("step 4/backward/iteration 2/block 0/rmsnorm_forward"));
+  EXPECT_TRUE(seen.contains("step 4/backward/rmsnorm_dx"));
+  EXPECT_FALSE(seen.contains("step 4/iteration 3/block 0/rmsnorm_forward"));
+}
+
+TEST_F(DeviceTraining, RangesEndWhereARunFails) {
+  TrainCase c = tiny_case();
+  Training run(c, kSeeds, 1, &device_);
+  Tap tap;
+  tap.pattern = "loop.1.block.0.mlp_out";
+  tap.action = [](const TapEvent&) { fail("on purpose"); };
+  const Taps taps = {tap};
+  Plan plan;
+  plan.depth = Depth::fixed(1);
+  plan.taps = &taps;
+  Workspace memory(&device_);
+  Tape tape(memory.context(1), false);
+  Trajectory out;
+  Batch batch;
+  run.data.draw(run.model->params().seeds(), 0, 2, batch);
+  EXPECT_THROW(unroll(*run.model, load_inputs(tape.ctx, batch), plan, tape, out), Error);
+  EXPECT_EQ(device_.open_ranges(), 0U);
+}
+
 /// A batch of several lanes: there the CPU adds gradients in another order.
 TEST_F(DeviceTraining, FollowsTheCurveOfSeveralLanes) {
   TrainCase c = tiny_case();
