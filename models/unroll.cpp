@@ -302,7 +302,7 @@ void Loop::finish_update(int r, int made) {
   for (int m = 0; m < models(); ++m) {
     any = any || (listed(base_, m) && reads(m));
   }
-  if (!plan_.on_update && !halting_) {
+  if (!plan_.on_update && !halting_ && !plan_.save.drop_readouts) {
     if (!any) {
       return;
     }
@@ -385,6 +385,7 @@ void Loop::run() {
     halting_->finish(out_);
   }
   if (taps_ != nullptr) {
+    taps_->finish_reads();
     taps_->check(out_.steps, read_outs_, halts_);
   }
 }

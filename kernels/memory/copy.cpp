@@ -44,6 +44,21 @@ Tensor to_host(const Context& ctx, const Tensor& x) {
   return ctx.device && x ? host_copy(ctx, x) : x;
 }
 
+Tensor to_host_later(const Context& ctx, const Tensor& x) {
+  if (!ctx.device || !x) {
+    return x;
+  }
+  const Tensor y = host_tensor(ctx, x.shape, x.dtype);
+  ctx.device->to_host_later(y.data, x.data, x.bytes());
+  return y;
+}
+
+void finish_copies(const Context& ctx) {
+  if (ctx.device) {
+    ctx.device->finish_copies();
+  }
+}
+
 Tensor host_copy(const Context& ctx, const Tensor& x) {
   const Tensor y = host_tensor(ctx, x.shape, x.dtype);
   read_tensor(ctx.device, y.data, x);

@@ -1,9 +1,7 @@
 #include "kernels/memory/cuda_device.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 #include <sstream>
 
@@ -14,6 +12,7 @@
 
 #include "kernels/cuda/kernel_table.h"
 #include "kernels/memory/cuda_check.h"
+#include "kernels/memory/cuda_staging.h"
 
 namespace sv::cuda {
 
@@ -38,79 +37,6 @@ void check(cudaError_t status, const char* call, const char* file, int line) {
 namespace {
 
 constexpr double kMiB = 1 << 20;
-
-/// Pinned host memory in slots, each with the event after which it may be used again.
-class Staging {
- public:
-  static constexpr size_t kSlots = 8, kSlotBytes = size_t{1} << 20;
-
-  Staging() {
-    SV_CUDA_CALL(cudaMallocHost(reinterpret_cast<void**>(&memory_), kSlots * kSlotBytes));
-    try {
-      for (cudaEvent_t& event : done_) {
-        SV_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
-      }
-    } catch (...) {
-      release();
-      throw;
-    }
-  }
-  ~Staging() { release(); }
-  Staging(const Staging&) = delete;
-  Staging& operator=(const Staging&) = delete;
-
-  /// `src` may be reused at once: what the stream reads is the slot.
-  void to_device(void* dst, const void* src, size_t bytes, cudaStream_t stream) {
-    for (size_t at = 0; at < bytes; at += kSlotBytes) {
-      const size_t slot = next_++ % kSlots, count = std::min(kSlotBytes, bytes - at);
-      SV_CUDA_CALL(cudaEventSynchronize(done_[slot]));  // an event never recorded is over
-      std::memcpy(slot_memory(slot), static_cast<const std::byte*>(src) + at, count);
-      SV_CUDA_CALL(cudaMemcpyAsync(static_cast<std::byte*>(dst) + at,
-                                   slot_memory(slot),
-                                   count,
-                                   cudaMemcpyHostToDevice,
-                                   stream));
-      SV_CUDA_CALL(cudaEventRecord(done_[slot], stream));
-    }
-  }
-
-  /// Up to kSlots copies are under way while earlier ones are taken out; returns when all are.
-  void to_host(void* dst, const void* src, size_t bytes, cudaStream_t stream) {
-    const size_t pieces = (bytes + kSlotBytes - 1) / kSlotBytes, first = next_;
-    next_ += pieces;
-    const auto count = [&](size_t i) { return std::min(kSlotBytes, bytes - i * kSlotBytes); };
-    for (size_t begun = 0, taken = 0; taken < pieces; ++taken) {
-      for (; begun < pieces && begun < taken + kSlots; ++begun) {
-        const size_t slot = (first + begun) % kSlots;
-        SV_CUDA_CALL(cudaMemcpyAsync(slot_memory(slot),
-                                     static_cast<const std::byte*>(src) + begun * kSlotBytes,
-                                     count(begun),
-                                     cudaMemcpyDeviceToHost,
-                                     stream));
-        SV_CUDA_CALL(cudaEventRecord(done_[slot], stream));
-      }
-      const size_t slot = (first + taken) % kSlots;
-      SV_CUDA_CALL(cudaEventSynchronize(done_[slot]));
-      std::memcpy(
-          static_cast<std::byte*>(dst) + taken * kSlotBytes, slot_memory(slot), count(taken));
-    }
-  }
-
- private:
-  void release() {
-    for (const cudaEvent_t event : done_) {
-      if (event != nullptr) {
-        cudaEventDestroy(event);
-      }
-    }
-    cudaFreeHost(memory_);
-  }
-  std::byte* slot_memory(size_t slot) const { return memory_ + slot * kSlotBytes; }
-
-  std::byte* memory_ = nullptr;
-  std::array<cudaEvent_t, kSlots> done_{};
-  size_t next_ = 0;
-};
 
 /// A stream that waits for its work before it goes.
 class Stream {
@@ -164,10 +90,17 @@ class CudaDevice final : public Device {
     staging_->to_device(dst, src, bytes, *stream_);
   }
 
-  void to_host(void* dst, const void* src, size_t bytes) override {
+  void to_host_later(void* dst, const void* src, size_t bytes) override {
     use();
-    staging_->to_host(dst, src, bytes, *stream_);
+    staging_->to_host_later(dst, src, bytes, *stream_);
   }
+
+  void finish_copies() override {
+    use();
+    staging_->finish();
+  }
+
+  void drop_copies() noexcept override { staging_->drop(); }
 
   void copy(void* dst, const void* src, size_t bytes) override {
     use();

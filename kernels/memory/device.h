@@ -32,10 +32,18 @@ class Device {
   /// bytes.
   virtual void* alloc(size_t bytes) = 0;
   virtual void free(void* p) = 0;
-  /// Copies and launches happen in the order of the calls. to_host returns when the bytes are
-  /// there.
+  /// Copies and launches happen in the order of the calls. `src` may be reused at once.
   virtual void to_device(void* dst, const void* src, size_t bytes) = 0;
-  virtual void to_host(void* dst, const void* src, size_t bytes) = 0;
+  /// Begins a copy of what `src` holds after all calls before this one. `dst` belongs to the device
+  /// until finish_copies() returns, when the bytes of all copies begun are there.
+  virtual void to_host_later(void* dst, const void* src, size_t bytes) = 0;
+  virtual void finish_copies() = 0;
+  /// Gives up the copies begun: an error is on its way, and with it goes the memory they are for.
+  virtual void drop_copies() noexcept = 0;
+  void to_host(void* dst, const void* src, size_t bytes) {
+    to_host_later(dst, src, bytes);
+    finish_copies();
+  }
   virtual void copy(void* dst, const void* src, size_t bytes) = 0;
   virtual void zero(void* dst, size_t bytes) = 0;
   /// Runs the kernel of that name; a grid without blocks runs nothing.

@@ -48,7 +48,10 @@ class SimtDevice : public Device {
   void* alloc(size_t bytes) override { return memory_.alloc(bytes); }
   void free(void* p) override { memory_.free(p); }
   void to_device(void* dst, const void* src, size_t bytes) override;
-  void to_host(void* dst, const void* src, size_t bytes) override;
+  /// As late as it may: `dst` is poisoned, and gets the bytes from finish_copies().
+  void to_host_later(void* dst, const void* src, size_t bytes) override;
+  void finish_copies() override;
+  void drop_copies() noexcept override { coming_.clear(); }
   void copy(void* dst, const void* src, size_t bytes) override;
   void zero(void* dst, size_t bytes) override;
   /// Runs the kernel to its end, and throws a Fault for a mistake in it.
@@ -65,6 +68,8 @@ class SimtDevice : public Device {
   void set_schedule(const Schedule& s) { schedule_ = s; }
   const Schedule& schedule() const { return schedule_; }
   int64_t launches() const { return launches_; }
+  /// How often the host waited for bytes.
+  int64_t waits() const { return waits_; }
   /// Launches by the ranges around them: "step 0/iteration 2/block 1/rmsnorm" (the kernel comes
   /// last).
   const std::map<std::string, int64_t>& launches_by_range() const { return by_range_; }
@@ -76,7 +81,12 @@ class SimtDevice : public Device {
   DeviceMemory memory_;
   Executor executor_;
   Schedule schedule_;
-  int64_t launches_ = 0;
+  int64_t launches_ = 0, waits_ = 0;
+  struct Coming {
+    void* dst;
+    std::vector<std::byte> bytes;
+  };
+  std::vector<Coming> coming_;
   std::string range_;               // names of the open ranges, each with a '/' behind it
   std::vector<size_t> range_ends_;  // its length before each of them
   std::map<std::string, int64_t> by_range_;
