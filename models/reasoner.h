@@ -44,6 +44,7 @@ inline constexpr uint64_t kEvaluation = 0xffffffff;
 struct BlockPaths {
   int64_t fused = 0;
   int64_t plain = 0;
+  int64_t patternless = 0;  // of the plain ones: attention that never wrote its pattern
 };
 
 /// What model code is given: the tape, the parameters, the place in the run, and the taps.
@@ -75,6 +76,18 @@ struct Pass {
   bool fusable(int block) const {
     return !tape.recording() && packed != nullptr && tape.ctx.device == nullptr &&
            (taps == nullptr || !taps->inside(phase, r, block));
+  }
+  /// Attention need not write its pattern: nothing asks for it. On a device, where the pattern is
+  /// most of attention's traffic; on the CPU both ways have the same bits, and it stays in cache.
+  bool patternless(int block) const {
+    return tape.ctx.device != nullptr &&
+           (taps == nullptr || !taps->at({phase, Point::attn_pattern, block, r, -1}));
+  }
+  /// Notes that a block of x's models took this path.
+  void count(int64_t BlockPaths::*path, Var x) const {
+    if (paths != nullptr) {
+      paths->*path += tape.ctx.model_count(x.value());
+    }
   }
   /// Place in the pack of the run's model m.
   size_t place(int64_t m) const { return static_cast<size_t>(members.first + m); }

@@ -5,6 +5,7 @@
 #include "kernels/autograd/layout_ops.h"
 #include "kernels/memory/copy.h"
 #include "kernels/memory/device.h"
+#include "kernels/ops/attention_fused/attention_fused.h"
 #include "models/parts/parts.h"
 
 namespace sv::parts {
@@ -148,10 +149,17 @@ Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
   const Var v = pass.tap(Point::v, v_(pass, x), block_);
   const int head_width = shape_.width / shape_.heads;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_width));
-  Var p =
-      ad::attention_pattern(pass.tape, q, k, mask(pass, in), shape_.heads, shape_.kv_heads, scale);
-  p = pass.tap(Point::attn_pattern, p, block_);
-  const Var mixed = ad::attention_mix(pass.tape, p, v, shape_.heads, shape_.kv_heads);
+  const ops::AttentionMask masked = mask(pass, in);
+  const int heads = shape_.heads, kv_heads = shape_.kv_heads;
+  Var mixed;
+  if (pass.patternless(block_) && head_width <= ops::kMostFusedHead) {
+    mixed = ad::attention_fused(pass.tape, q, k, v, masked, heads, kv_heads, scale);
+    pass.count(&BlockPaths::patternless, mixed);
+  } else {
+    const Var p = ad::attention_pattern(pass.tape, q, k, masked, heads, kv_heads, scale);
+    mixed = ad::attention_mix(
+        pass.tape, pass.tap(Point::attn_pattern, p, block_), v, heads, kv_heads);
+  }
   return pass.tap(Point::attn_out, attn_out_(pass, mixed), block_);
 }
 
@@ -239,9 +247,7 @@ Var Block::operator()(Pass& pass, const Inputs& in, Var x) const {
   const TimeRange range(pass.tape.ctx.device, "block", block_);
   x = pass.tap(Point::resid_in, x, block_);
   const bool whole = pass.fusable(block_) && shape_.token_hidden == 0 && shape_.conv == 0;
-  if (pass.paths != nullptr) {
-    (whole ? pass.paths->fused : pass.paths->plain) += pass.tape.ctx.model_count(x.value());
-  }
+  pass.count(whole ? &BlockPaths::fused : &BlockPaths::plain, x);
   return pass.tap(Point::resid_out, whole ? fused(pass, in, x) : plain(pass, in, x), block_);
 }
 

@@ -88,8 +88,7 @@ TEST_F(DeviceTaps, WritingBackWhatWasReadIsNothingAndReadsSeeWrites) {
   const Data data(kSeeds, 2);
   Plan plan = plan_of("3");
   const Result plain = Runner(*there).run(data, plan);
-  for (const char* pattern :
-       {"loop.2.state_in", "loop.*.block.0.q", "loop.3.block.0.attn_pattern"}) {
+  for (const char* pattern : {"loop.2.state_in", "loop.*.block.0.q", "loop.3.block.0.mlp_hidden"}) {
     const Taps identity = {writing(pattern, Tap::Kind::replace, [](const TapEvent&) {})};
     plan.taps = &identity;
     EXPECT_TRUE(Runner(*there).run(data, plan) == plain) << pattern;
@@ -123,6 +122,7 @@ struct Both {
     waits = -device.waits();
     unroll(*there, in, plan, tape, out);
     waits += device.waits();
+    blocks = out.blocks;
     Result r;
     r.final = numbers(&device, out.final[0].value());
     return r;
@@ -130,6 +130,7 @@ struct Both {
 
   simt::SimtDevice& device;
   std::unique_ptr<Reasoner> cpu, there;
+  BlockPaths blocks;  // of the last run
 };
 
 TEST_F(DeviceTaps, ReadsOfARunAreWaitedForOnce) {
@@ -293,6 +294,40 @@ TEST_F(DeviceTaps, EditsAreMadeWithoutTheHost) {
   plan.taps = &noise;
   plan.gradient = {};
   expect_near(Runner(*both.there).run(data, plan), Runner(*both.cpu).run(data, plan));
+}
+
+/// Attention writes its pattern where a tap asks for it and nowhere else, with equal results.
+TEST_F(DeviceTaps, PatternsAreWrittenForThoseWhoAsk) {
+  ModelSettings s = setting("rope_grouped");
+  s.layers = 2;
+  Both both(device_, s);
+  const Data data(kSeeds, 2);
+  int64_t waits = 0;
+  const Result plain = both.run(data, plan_of("3"), {}, waits);
+  EXPECT_EQ(both.blocks.plain, 2 * 2 * 3);
+  EXPECT_EQ(both.blocks.patternless, 2 * 2 * 3);
+  EXPECT_EQ(both.blocks.fused, 0);
+  Seen seen;
+  const auto identity =
+      writing("loop.2..3.block.1.attn_pattern", Tap::Kind::replace, [](const TapEvent&) {});
+  const Result got = both.run(data, plan_of("3"), {seen.tap("loop.2.block.*.q"), identity}, waits);
+  EXPECT_EQ(both.blocks.patternless, 2 * (2 * 3 - 2));
+  EXPECT_LT(distance(got.final, plain.final), kForward);
+  EXPECT_EQ(seen.values.size(), 2U);
+}
+
+TEST_F(DeviceTaps, HeadsTooWideForOneKernelHaveAPattern) {
+  ModelSettings s = setting("add");
+  s.width = 132;
+  s.heads = 1;
+  Both both(device_, s);
+  const Data data(kSeeds, 1);
+  int64_t waits = 0;
+  both.run(data, plan_of("1"), {}, waits);
+  EXPECT_EQ(both.blocks.plain, 2);
+  EXPECT_EQ(both.blocks.patternless, 0);
+  expect_near(Runner(*both.there).run(data, plan_of("1")),
+              Runner(*both.cpu).run(data, plan_of("1")));
 }
 
 /// A gradient is cut where the tap selects, also at a site with heads.

@@ -18,6 +18,8 @@
 
 namespace sv::ops {
 
+inline constexpr int kMostFusedHead = 128;  // K on a device
+
 /// What both directions read: q (M, B, T, H*K), k and v (M, B, S, G*K).
 struct FusedAttention {
   Tensor q, k, v;

@@ -9,6 +9,8 @@ namespace sv::ops::device {
 
 namespace {
 
+static_assert(kMostFusedWidth == kMostFusedHead);
+
 AttentionShape shape_of(const FusedAttention& in, const char* op) {
   AttentionShape d = attention_shape(in.q, in.k, in.heads, in.kv_heads, kMostFusedWidth, op);
   d.tile_T = equal_head_tiles(d.T, fused_tile(d.K));
