@@ -49,8 +49,17 @@ Tensor to_host_later(const Context& ctx, const Tensor& x) {
     return x;
   }
   const Tensor y = host_tensor(ctx, x.shape, x.dtype);
-  ctx.device->to_host_later(y.data, x.data, x.bytes());
+  copy_to_host_later(ctx, y, x);
   return y;
+}
+
+void copy_to_host_later(const Context& ctx, const Tensor& host, const Tensor& x) {
+  SV_CHECK_EQ(host.bytes(), x.bytes());
+  if (ctx.device) {
+    ctx.device->to_host_later(host.data, x.data, x.bytes());
+  } else {
+    std::memcpy(host.data, x.data, x.bytes());
+  }
 }
 
 void finish_copies(const Context& ctx) {

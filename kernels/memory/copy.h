@@ -20,6 +20,8 @@ Tensor to_device(const Context& ctx, const Tensor& host);
 Tensor to_host(const Context& ctx, const Tensor& x);
 /// The same without waiting: the bytes of a device are there after finish_copies().
 Tensor to_host_later(const Context& ctx, const Tensor& x);
+/// Into host memory of the caller's; on the CPU at once.
+void copy_to_host_later(const Context& ctx, const Tensor& host, const Tensor& x);
 void finish_copies(const Context& ctx);
 /// A copy for host code to change, also on the CPU.
 Tensor host_copy(const Context& ctx, const Tensor& x);

@@ -161,6 +161,20 @@ TEST_F(DeviceTraining, FollowsTheCurveOfSeveralLanes) {
   expect_same_curve(curve(there, 0, 2), curve(cpu, 0, 2));
 }
 
+/// Losses, answers and norms come together; a halting head's targets are made on the host.
+TEST_F(DeviceTraining, AStepWaitsForTheDeviceOnce) {
+  Training run(tiny_case(), kSeeds, 1, &device_);
+  TrainCase c = tiny_case();
+  c.model.halt_head = true;
+  Training halting(c, kSeeds, 1, &device_);
+  int64_t waits = device_.waits();
+  run.steps(0, 3);
+  EXPECT_EQ(device_.waits() - waits, 3);
+  waits = device_.waits();
+  halting.steps(0, 1);
+  EXPECT_GT(device_.waits() - waits, 1);
+}
+
 TEST_F(DeviceTraining, ASteadyStepAsksForNoMemory) {
   Training run(rich_case(), kSeeds, 1, &device_);
   run.steps(0, 3);
