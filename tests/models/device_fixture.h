@@ -68,6 +68,9 @@ class Runner {
  public:
   explicit Runner(Reasoner& model) : model_(model), memory_(device(), size_t{1} << 20) {}
   Device* device() const { return model_.params().device(); }
+  /// How often the host waited for the device in the last call of unroll.
+  int64_t waits() const { return waits_; }
+  const BlockPaths& blocks() const { return blocks_; }
 
   Result run(const Data& data, const Plan& plan, bool backward = false) {
     memory_.reset();
@@ -78,7 +81,11 @@ class Runner {
       *x = to_device(ctx, *x);
     }
     Trajectory out;
+    const auto* simt = dynamic_cast<const simt::SimtDevice*>(device());
+    const int64_t before = simt != nullptr ? simt->waits() : 0;
     unroll(model_, in, plan, tape, out);
+    blocks_ = out.blocks;
+    waits_ = simt != nullptr ? simt->waits() - before : 0;
     Result r;
     r.steps = out.steps;
     r.chosen = out.chosen;
@@ -139,6 +146,8 @@ class Runner {
 
   Reasoner& model_;
   Workspace memory_;
+  int64_t waits_ = 0;
+  BlockPaths blocks_;
 };
 
 inline void expect_near(const Result& got, const Result& want) {
