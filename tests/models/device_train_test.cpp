@@ -255,21 +255,8 @@ TEST_F(DeviceTraining, AFaultFreezesItsOwnSeedAndIsNamedAsOnTheCpu) {
   }
 }
 
-/// The same weights in two places, after some steps on the CPU.
-struct Pair {
-  Pair(const TrainCase& c, Device* device) : here(c, kSeeds), there(c, kSeeds, 1, device) {
-    here.steps(0, 20);
-    for (size_t i = 0; i < here.model->params().size(); ++i) {
-      const auto id = static_cast<ParamId>(i);
-      write_tensor(
-          device, there.model->params()[id].value, here.model->params()[id].value.tensor().data);
-    }
-  }
-  Training here, there;
-};
-
 TEST_F(DeviceTraining, EvaluationScoresAsOnTheCpu) {
-  const Pair pair(tiny_case(), &device_);
+  const TrainedPair pair(tiny_case(), kSeeds, &device_);
   const Dataset data(pair.here.task, Split::test, 1, 8);
   EvaluateOptions o;
   o.depths = {1, 2, 4};
@@ -286,7 +273,7 @@ TEST_F(DeviceTraining, EvaluationScoresAsOnTheCpu) {
 }
 
 TEST_F(DeviceTraining, EvaluationUnderHaltingStopsRowsAsOnTheCpu) {
-  const Pair pair(tiny_case(), &device_);
+  const TrainedPair pair(tiny_case(), kSeeds, &device_);
   const Dataset data(pair.here.task, Split::test, 1, 8);
   HaltOptions o;
   o.rule = {Halt::Kind::change, 0.3, 1};
@@ -301,7 +288,7 @@ TEST_F(DeviceTraining, EvaluationUnderHaltingStopsRowsAsOnTheCpu) {
 }
 
 TEST_F(DeviceTraining, RecordsWhatIsRecordedOnTheCpu) {
-  const Pair pair(tiny_case(), &device_);
+  const TrainedPair pair(tiny_case(), kSeeds, &device_);
   const Dataset data(pair.here.task, Split::test, 1, 5);
   RecordPlan plan;
   plan.sites = {"loop.*.state_out", "readout.*.logits"};
