@@ -36,7 +36,9 @@ struct Measured {
   /// Periods of the deepest training step.
   int train_max() const { return bench.train_depth().max; }
   /// Same architecture, same seeds, no training: the null of every measurement.
-  std::unique_ptr<Reasoner> untrained() const { return bench.make_model(); }
+  std::unique_ptr<Reasoner> untrained() const {
+    return bench.make_model(DType::f32, model->params().device());
+  }
 };
 
 /// A named group of the pack: the models of one kind, controls apart.

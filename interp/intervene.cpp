@@ -40,7 +40,7 @@ void edit(const TapEvent& e, F&& f) {
   });
 }
 
-Tap make_tap(const Target& target, Tap::Kind kind, std::function<void(const TapEvent&)> action) {
+Tap action_tap(const Target& target, Tap::Kind kind, std::function<void(const TapEvent&)> action) {
   Tap tap;
   tap.pattern = target.address();
   tap.kind = kind;
@@ -49,18 +49,36 @@ Tap make_tap(const Target& target, Tap::Kind kind, std::function<void(const TapE
   return tap;
 }
 
+/// The verb as an edit: values are known without the site.
+Tap edit_tap(const Target& target,
+             Tap::Kind kind,
+             Edit::Kind how,
+             std::function<bool(const EditRow&, std::span<double>)> value,
+             std::span<const double> axes = {}) {
+  Tap tap;
+  tap.pattern = target.address();
+  tap.kind = kind;
+  tap.select = target.select;
+  tap.edit = {how, std::move(value), axes};
+  return tap;
+}
+Tap replace_tap(const Target& target,
+                std::function<bool(const EditRow&, std::span<double>)> value) {
+  return edit_tap(target, Tap::Kind::replace, Edit::Kind::replace, std::move(value));
+}
+
 /// What is written must be what was read: same model axis, shape and type, not rounded on the way.
-void check_source(const SiteValues& source, const TapEvent& e) {
+void check_source(const SiteValues& source, const Tensor& x) {
   SV_CHECK(!source.rounded,
            source.name,
            " was recorded in less than the run's precision; written back it would change the run "
            "by itself");
-  SV_CHECK(source.models() == e.x.dim(0) && source.positions() == e.x.dim(2) &&
-               source.width() == e.x.dim(3) && source.data.tensor().dtype == e.x.dtype,
+  SV_CHECK(source.models() == x.dim(0) && source.positions() == x.dim(2) &&
+               source.width() == x.dim(3) && source.data.tensor().dtype == x.dtype,
            "a recording of shape ",
            source.data.tensor().shape,
            " cannot be written to ",
-           e.x.shape);
+           x.shape);
 }
 
 int source_row(const RowSource& rows, int64_t b, const SiteValues& source) {
@@ -74,31 +92,43 @@ int source_row(const RowSource& rows, int64_t b, const SiteValues& source) {
   return row;
 }
 
-template <class T>
-const T* vector_at(const SiteValues& source, int64_t m, int r, int64_t example, int64_t t) {
-  return source.data.tensor().as<T>() + source.offset(m, source.update_index(r), example) +
-         t * source.width();
+/// Calls f(x) with the recorded vector of an example at (m, r, t), in its own type.
+template <class F>
+void at_vector(const SiteValues& source, int64_t m, int r, int64_t example, int64_t t, F&& f) {
+  const int64_t offset = source.offset(m, source.update_index(r), example) + t * source.width();
+  with_float(source.data.tensor().dtype,
+             [&]<class T>() { f(source.data.tensor().as<T>() + offset); });
+}
+
+/// Puts the recorded vector of an example for the row.
+bool put_vector(const SiteValues& source,
+                const EditRow& row,
+                int64_t example,
+                std::span<double> v) {
+  check_source(source, row.x);
+  at_vector(source, row.m, row.site.r, example, row.t, [&](const auto* x) {
+    std::copy_n(x, v.size(), v.begin());
+  });
+  return true;
 }
 
 /// Mean over the recorded examples at (m, r, t).
-template <class T>
-std::vector<double> mean_at(const SiteValues& source, int64_t m, int r, int64_t t) {
-  std::vector<double> mean(static_cast<size_t>(source.width()), 0);
+void mean_at(const SiteValues& source, int64_t m, int r, int64_t t, std::span<double> mean) {
+  std::fill(mean.begin(), mean.end(), 0.0);
   for (int64_t e = 0; e < source.examples(); ++e) {
-    const T* x = vector_at<T>(source, m, r, e, t);
-    for (size_t d = 0; d < mean.size(); ++d) {
-      mean[d] += static_cast<double>(x[d]);
-    }
+    at_vector(source, m, r, e, t, [&](const auto* x) {
+      for (size_t d = 0; d < mean.size(); ++d) {
+        mean[d] += static_cast<double>(x[d]);
+      }
+    });
   }
   for (double& v : mean) {
     v /= static_cast<double>(source.examples());
   }
-  return mean;
 }
 
-void expect_width(size_t given, int64_t width) {
-  SV_CHECK(
-      static_cast<int64_t>(given) == width, "a vector of ", given, " for a site of width ", width);
+void expect_width(size_t given, size_t width) {
+  SV_CHECK(given == width, "a vector of ", given, " for a site of width ", width);
 }
 
 }  // namespace
@@ -124,21 +154,19 @@ std::string When::updates(int run_end) const {
 }
 
 Tap patch_value(const Target& target, std::vector<double> value) {
-  return make_tap(target, Tap::Kind::replace, [value = std::move(value)](const TapEvent& e) {
-    edit(e, [&]<class T>(int64_t, int64_t, int64_t, T* x, int64_t width) {
-      expect_width(value.size(), width);
-      std::transform(value.begin(), value.end(), x, [](double v) { return static_cast<T>(v); });
-    });
-  });
+  return replace_tap(target,
+                     [value = std::move(value)](const EditRow& /*row*/, std::span<double> v) {
+                       expect_width(value.size(), v.size());
+                       std::copy(value.begin(), value.end(), v.begin());
+                       return true;
+                     });
 }
 
 Tap patch_from(const Target& target, const SiteValues& source, RowSource rows) {
-  return make_tap(target, Tap::Kind::replace, [&source, rows = std::move(rows)](const TapEvent& e) {
-    check_source(source, e);
-    edit(e, [&]<class T>(int64_t m, int64_t b, int64_t t, T* x, int64_t width) {
-      std::copy_n(vector_at<T>(source, m, e.site.r, source_row(rows, b, source), t), width, x);
-    });
-  });
+  return replace_tap(target,
+                     [&source, rows = std::move(rows)](const EditRow& row, std::span<double> v) {
+                       return put_vector(source, row, source_row(rows, row.b, source), v);
+                     });
 }
 
 Tap patch_rows(const Target& target,
@@ -146,58 +174,48 @@ Tap patch_rows(const Target& target,
                RowSource rows,
                std::vector<std::vector<int>> positions) {
   SV_CHECK(rows.size() == positions.size(), rows.size(), " rows, ", positions.size(), " patches");
-  return make_tap(
+  return replace_tap(
       target,
-      Tap::Kind::replace,
-      [&source, rows = std::move(rows), positions = std::move(positions)](const TapEvent& e) {
-        check_source(source, e);
-        SV_CHECK(e.x.dim(1) == static_cast<int64_t>(rows.size()), "one patch per row");
-        edit(e, [&]<class T>(int64_t m, int64_t b, int64_t t, T* x, int64_t width) {
-          const auto& mine = positions[static_cast<size_t>(b)];
-          if (std::find(mine.begin(), mine.end(), static_cast<int>(t)) != mine.end()) {
-            std::copy_n(
-                vector_at<T>(source, m, e.site.r, source_row(rows, b, source), t), width, x);
-          }
-        });
+      [&source, rows = std::move(rows), positions = std::move(positions)](const EditRow& row,
+                                                                          std::span<double> v) {
+        SV_CHECK(row.x.dim(1) == static_cast<int64_t>(rows.size()), "one patch per row");
+        const auto& mine = positions[static_cast<size_t>(row.b)];
+        return std::find(mine.begin(), mine.end(), static_cast<int>(row.t)) != mine.end() &&
+               put_vector(source, row, source_row(rows, row.b, source), v);
       });
 }
 
 Tap ablate_zero(const Target& target) {
-  return make_tap(target, Tap::Kind::replace, [](const TapEvent& e) {
-    edit(e, []<class T>(int64_t, int64_t, int64_t, T* x, int64_t width) {
-      std::fill_n(x, width, T{0});
-    });
+  return replace_tap(target, [](const EditRow& /*row*/, std::span<double> v) {
+    std::fill(v.begin(), v.end(), 0.0);
+    return true;
   });
 }
 
 Tap ablate_mean(const Target& target, const SiteValues& source) {
-  return make_tap(target, Tap::Kind::replace, [&source](const TapEvent& e) {
-    check_source(source, e);
-    edit(e, [&]<class T>(int64_t m, int64_t, int64_t t, T* x, int64_t) {
-      const std::vector<double> mean = mean_at<T>(source, m, e.site.r, t);
-      std::transform(mean.begin(), mean.end(), x, [](double v) { return static_cast<T>(v); });
-    });
+  return replace_tap(target, [&source](const EditRow& row, std::span<double> v) {
+    check_source(source, row.x);
+    mean_at(source, row.m, row.site.r, row.t, v);
+    return true;
   });
 }
 
 Tap ablate_resample(const Target& target, const SiteValues& source, uint64_t key) {
   SV_CHECK(source.examples() > 1, "resampling needs more than one recorded example");
-  return make_tap(target, Tap::Kind::replace, [&source, key](const TapEvent& e) {
-    check_source(source, e);
-    edit(e, [&]<class T>(int64_t m, int64_t b, int64_t t, T* x, int64_t width) {
-      const Rng rng(key, stream_of("ablate.resample"));
-      const auto others = static_cast<uint32_t>(source.examples() - 1);
-      const int64_t step = 1 + rng.below(static_cast<uint64_t>(b), others);
-      std::copy_n(vector_at<T>(source, m, e.site.r, (b + step) % source.examples(), t), width, x);
-    });
+  return replace_tap(target, [&source, key](const EditRow& row, std::span<double> v) {
+    const Rng rng(key, stream_of("ablate.resample"));
+    const auto others = static_cast<uint32_t>(source.examples() - 1);
+    const int64_t step = 1 + rng.below(static_cast<uint64_t>(row.b), others);
+    return put_vector(source, row, (row.b + step) % source.examples(), v);
   });
 }
 
 Tap ablate_noise(const Target& target, const SiteValues& source, uint64_t key) {
-  return make_tap(target, Tap::Kind::replace, [&source, key](const TapEvent& e) {
-    check_source(source, e);
+  return action_tap(target, Tap::Kind::replace, [&source, key](const TapEvent& e) {
+    check_source(source, e.x);
     edit(e, [&]<class T>(int64_t m, int64_t b, int64_t t, T* x, int64_t width) {
-      const std::vector<double> mean = mean_at<T>(source, m, e.site.r, t);
+      std::vector<double> mean(static_cast<size_t>(width));
+      mean_at(source, m, e.site.r, t, mean);
       const Rng rng(key, stream_of("ablate.noise"), static_cast<uint64_t>(e.site.r));
       std::vector<double> noise(mean.size());
       double have = 0;
@@ -217,14 +235,16 @@ Tap ablate_noise(const Target& target, const SiteValues& source, uint64_t key) {
 }
 
 Tap steer(const Target& target, std::vector<double> direction, double strength) {
-  return make_tap(
-      target, Tap::Kind::add, [direction = std::move(direction), strength](const TapEvent& e) {
-        edit(e, [&]<class T>(int64_t, int64_t, int64_t, T* x, int64_t width) {
-          expect_width(direction.size(), width);
-          for (size_t d = 0; strength != 0 && d < direction.size(); ++d) {
-            x[d] += static_cast<T>(strength * direction[d]);
-          }
-        });
+  return edit_tap(
+      target,
+      Tap::Kind::add,
+      Edit::Kind::add,
+      [direction = std::move(direction), strength](const EditRow& /*row*/, std::span<double> v) {
+        expect_width(direction.size(), v.size());
+        for (size_t d = 0; d < direction.size(); ++d) {
+          v[d] = strength * direction[d];
+        }
+        return strength != 0;
       });
 }
 
@@ -272,47 +292,32 @@ Subspace Subspace::random(int64_t width, int64_t dims, uint64_t key) {
   return {std::move(directions), width};
 }
 
-namespace {
-
-/// x += Q^T Q (to - x), with to = 0 when absent.
-template <class T>
-void move_within(const Subspace& space, const T* to, T* x) {
-  for (int64_t k = 0; k < space.dims(); ++k) {
-    double dot = 0;
-    for (int64_t d = 0; d < space.width(); ++d) {
-      const double goal = to != nullptr ? static_cast<double>(to[d]) : 0;
-      dot += (goal - static_cast<double>(x[d])) * space.axis(k)[d];
-    }
-    for (int64_t d = 0; d < space.width(); ++d) {
-      x[d] = static_cast<T>(static_cast<double>(x[d]) + dot * space.axis(k)[d]);
-    }
-  }
-}
-
-}  // namespace
-
 Tap project_out(const Target& target, const Subspace& space) {
-  return make_tap(target, Tap::Kind::replace, [&space](const TapEvent& e) {
-    edit(e, [&]<class T>(int64_t, int64_t, int64_t, T* x, int64_t width) {
-      expect_width(static_cast<size_t>(space.width()), width);
-      move_within<T>(space, nullptr, x);
-    });
-  });
+  return edit_tap(
+      target,
+      Tap::Kind::replace,
+      Edit::Kind::within,
+      [&space](const EditRow& /*row*/, std::span<double> v) {
+        expect_width(static_cast<size_t>(space.width()), v.size());
+        std::fill(v.begin(), v.end(), 0.0);
+        return true;
+      },
+      space.axes());
 }
 
 Tap swap_subspace(const Target& target,
                   const Subspace& space,
                   const SiteValues& source,
                   RowSource rows) {
-  return make_tap(
-      target, Tap::Kind::replace, [&space, &source, rows = std::move(rows)](const TapEvent& e) {
-        check_source(source, e);
-        edit(e, [&]<class T>(int64_t m, int64_t b, int64_t t, T* x, int64_t width) {
-          expect_width(static_cast<size_t>(space.width()), width);
-          move_within<T>(
-              space, vector_at<T>(source, m, e.site.r, source_row(rows, b, source), t), x);
-        });
-      });
+  return edit_tap(
+      target,
+      Tap::Kind::replace,
+      Edit::Kind::within,
+      [&space, &source, rows = std::move(rows)](const EditRow& row, std::span<double> v) {
+        expect_width(static_cast<size_t>(space.width()), v.size());
+        return put_vector(source, row, source_row(rows, row.b, source), v);
+      },
+      space.axes());
 }
 
 }  // namespace sv

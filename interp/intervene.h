@@ -4,7 +4,8 @@
 //   at r: once · window: updates r .. r + width - 1 · clamp: from r to the end
 //
 // All verbs act on sites of shape (M, B, T, W), on the rows and positions of `select`. What a verb
-// is given (SiteValues, matrices) must outlive the run.
+// is given (SiteValues, matrices) must outlive the run. On a device all but ablate_noise, which
+// looks at what it replaces, are made there (models/edit.h).
 #pragma once
 #include "interp/record.h"
 
@@ -67,6 +68,7 @@ class Subspace {
   int64_t width() const { return width_; }
   int64_t dims() const { return static_cast<int64_t>(basis_.size()) / width_; }
   const double* axis(int64_t k) const { return basis_.data() + k * width_; }
+  std::span<const double> axes() const { return basis_; }  // (k, W)
   /// A subspace of the same size in a random direction: the control of every subspace verb.
   static Subspace random(int64_t width, int64_t dims, uint64_t key);
 

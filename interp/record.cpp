@@ -171,7 +171,7 @@ std::vector<SiteValues> record_batch(Reasoner& model,
   run.taps = &taps;
   run.save.readouts = readout ? SaveAt::Readouts::list : SaveAt::Readouts::none;
   run.save.readout_list = plan.updates;
-  run.on_update = [](const Update&) {};  // nothing is kept: taps have copied what is wanted
+  run.save.drop_readouts = true;  // taps copy what is wanted
   run.packed = &packed;
   Trajectory trajectory;
   unroll(model, load_inputs(tape.ctx, batch), run, tape, trajectory);

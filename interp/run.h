@@ -40,13 +40,14 @@ struct Evidence {
 };
 Evidence evidence_of(const Reasoner& model, int64_t items, const Provenance& trained);
 
-/// Blocks that the runs of a measurement computed in one call and op by op; they add at the same
-/// time.
+/// BlockPaths of the runs of a measurement, which add at the same time.
 struct BlockCount {
-  std::atomic<int64_t> fused{0}, plain{0};
+  std::atomic<int64_t> fused{0}, plain{0}, patternless{0}, fused_mlp{0};
   void add(const BlockPaths& run) {
     fused += run.fused;
     plain += run.plain;
+    patternless += run.patternless;
+    fused_mlp += run.fused_mlp;
   }
 };
 

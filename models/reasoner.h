@@ -44,6 +44,8 @@ inline constexpr uint64_t kEvaluation = 0xffffffff;
 struct BlockPaths {
   int64_t fused = 0;
   int64_t plain = 0;
+  // Of the plain ones, on a device: attention that never wrote its pattern, MLPs in one call.
+  int64_t patternless = 0, fused_mlp = 0;
 };
 
 /// What model code is given: the tape, the parameters, the place in the run, and the taps.
@@ -75,6 +77,18 @@ struct Pass {
   bool fusable(int block) const {
     return !tape.recording() && packed != nullptr && tape.ctx.device == nullptr &&
            (taps == nullptr || !taps->inside(phase, r, block));
+  }
+  /// On a device: nothing asks for what is at this point of the block, so that a kernel may keep it
+  /// to itself. On the CPU it stays in cache either way, and fused::block is for runs without taps.
+  bool skippable(Point point, int block) const {
+    return tape.ctx.device != nullptr &&
+           (taps == nullptr || !taps->at({phase, point, block, r, -1}));
+  }
+  /// Notes that a block of x's models took this path.
+  void count(int64_t BlockPaths::*path, Var x) const {
+    if (paths != nullptr) {
+      paths->*path += tape.ctx.model_count(x.value());
+    }
   }
   /// Place in the pack of the run's model m.
   size_t place(int64_t m) const { return static_cast<size_t>(members.first + m); }
@@ -112,10 +126,7 @@ class Reasoner {
   int models() const { return params_.models(); }
 
  protected:
-  Reasoner(std::vector<uint64_t> seeds,
-           DType dtype,
-           Device* device = nullptr,
-           bool allocate = true)
+  Reasoner(std::vector<uint64_t> seeds, DType dtype, Device* device = nullptr, bool allocate = true)
       : params_(std::move(seeds), dtype, device, allocate) {}
   Params params_;
 };

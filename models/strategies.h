@@ -62,6 +62,7 @@ struct SaveAt {
   enum class Readouts : uint8_t { none, last, every, list };
   Readouts readouts = Readouts::last;
   std::vector<int> readout_list;  // updates r, ascending, for Readouts::list
+  bool drop_readouts = false;     // they are made for taps alone: memory stays flat in R
   std::vector<int> states;        // updates r (0 = init) whose state is copied into the trajectory
   bool residual = false;          // ||h_r - h_{r-1}|| / ||h_r|| per row and update
 };

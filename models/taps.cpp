@@ -2,14 +2,19 @@
 
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "core/nearest.h"
 #include "kernels/memory/copy.h"
-#include "kernels/ops/elementwise/elementwise.h"
+#include "kernels/memory/device.h"
 
 namespace sv {
 
 namespace {
+
+/// Bytes of reads under way at most: more than the staging memory of a device holds, and little
+/// beside what a long run would gather.
+constexpr size_t kMostComing = size_t{16} << 20;
 
 constexpr std::array<std::string_view, 16> kPointNames = {"encoded",
                                                           "state_in",
@@ -230,6 +235,11 @@ TapSession::TapSession(const Taps& taps,
       base_(base),
       first_r_(first_r) {
   for (const Tap& tap : taps) {
+    SV_CHECK(tap.edit.has_value() != static_cast<bool>(tap.action) &&
+                 (tap.kind != Tap::Kind::read || tap.action),
+             "tap '",
+             tap.pattern,
+             "' needs an action, or an edit if it writes");
     const Address address = parse_address(tap.pattern);
     Resolved resolved;
     resolved.updates.assign(static_cast<size_t>(last_r) + 1, 0);
@@ -292,18 +302,61 @@ bool TapSession::inside(Phase phase, int r, int block) const {
   });
 }
 
-void TapSession::read(Tape& tape, const Tap& tap, const Site& site, Var x) {
-  if (!tape.ctx.device) {
-    tap.action({site, x.value(), tap.select, tape.ctx.models, live_});
+bool TapSession::at(const Site& site) const {
+  for (size_t i = 0; i < resolved_.size(); ++i) {
+    if (matches(i, site)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TapSession::~TapSession() {
+  if (!coming_.empty()) {
+    device_->drop_copies();
+  }
+}
+
+void TapSession::read(const Context& ctx, const Tap& tap, const Site& site, const Tensor& x) {
+  if (!ctx.device) {
+    tap.action({site, x, tap.select, ctx.models, live_});
     return;
   }
-  const ArenaScope scope(tape.host());
-  tap.action({site, host_copy(tape.ctx, x.value()), tap.select, tape.ctx.models, live_});
+  const auto kept = [&]<class T>(std::span<const T> list) {
+    T* copy = coming_memory_.alloc_n<T>(list.size());
+    std::copy(list.begin(), list.end(), copy);
+    return std::span<const T>(copy, list.size());
+  };
+  device_ = ctx.device;
+  const Tensor copy = make_tensor(coming_memory_, x.shape, x.dtype);
+  coming_.push_back({&tap, site, copy, kept(ctx.models), kept(live_)});
+  device_->to_host_later(copy.data, x.data, x.bytes());
+  coming_bytes_ += x.bytes();
+  if (coming_bytes_ > kMostComing) {
+    finish_reads();
+  }
+}
+
+void TapSession::finish_reads() {
+  if (coming_.empty()) {
+    return;
+  }
+  device_->finish_copies();
+  const std::vector<Coming> here = std::exchange(coming_, {});
+  for (const Coming& c : here) {
+    c.tap->action({c.site, c.x, c.tap->select, c.models, c.live});
+  }
+  coming_memory_.reset();
+  coming_bytes_ = 0;
 }
 
 Var TapSession::write(Tape& tape, const Tap& tap, const Site& site, Var x) {
   Var y = tape.output(x.shape(), x.value().dtype, x.needs_grad());
-  if (tape.ctx.device) {
+  if (tap.edit) {
+    copy_tensor(tape.ctx, y.value(), x.value());
+    apply_edit(tape.ctx, *tap.edit, site, tap.select, y.value());
+  } else if (tape.ctx.device) {
+    finish_reads();
     const ArenaScope scope(tape.host());
     const Tensor copy = host_copy(tape.ctx, x.value());
     tap.action({site, copy, tap.select, tape.ctx.models, live_});
@@ -315,18 +368,11 @@ Var TapSession::write(Tape& tape, const Tap& tap, const Site& site, Var x) {
   const bool cut = tap.kind == Tap::Kind::replace;
   const Select* select = &tap.select;
   tape.record(y, [=](Tape& t, const Tensor& dy) {
-    if (!cut) {
-      t.pass_grad(x, copy_of(t.ctx, dy));
-      return;
+    const Tensor dx = copy_of(t.ctx, dy);
+    if (cut) {
+      zero_selected(t.ctx, *select, dx);
     }
-    const Tensor dx = host_copy(t.ctx, dy);
-    for_each_selected(dx, *select, t.ctx.models, [&](int64_t offset, int64_t count) {
-      const size_t size = dtype_size(dx.dtype);
-      std::memset(static_cast<std::byte*>(dx.data) + static_cast<size_t>(offset) * size,
-                  0,
-                  static_cast<size_t>(count) * size);
-    });
-    t.pass_grad(x, to_device(t.ctx, dx));
+    t.pass_grad(x, dx);
   });
   return y;
 }
@@ -344,7 +390,7 @@ Var TapSession::fire(Tape& tape, const Site& site, Var x) {
     if (tap.kind != Tap::Kind::read) {
       x = write(tape, tap, site, x);
     } else if (!replay_) {
-      read(tape, tap, site, x);
+      read(tape.ctx, tap, site, x.value());
     }
     for (int m = 0; !replay_ && m < models_; ++m) {
       const auto& live_models = tape.ctx.models;

@@ -8,67 +8,18 @@
 // {l}, {point}, {part}: a name or *. Nested indices of the schedule also address updates:
 // loop.round=1,inner=*.block.0.resid_out
 #pragma once
-#include <algorithm>
 #include <functional>
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
+#include <optional>
 
 #include "kernels/autograd/tape.h"
-#include "models/schedule.h"
+#include "models/edit.h"
 
 namespace sv {
 
-enum class Point : uint8_t {
-  encoded,
-  state_in,
-  injected,
-  resid_in,
-  q,
-  k,
-  v,
-  attn_pattern,
-  attn_out,
-  mlp_hidden,
-  mlp_out,
-  resid_out,
-  state_out,
-  readout_norm,
-  logits,
-  halt,
-};
-std::string_view point_name(Point);
-
-enum class Phase : uint8_t { encode, loop, readout };
-
-/// One place of a run. `block` -1: outside the blocks. `r` 0 in the encoder. `part` -1 where no
-/// part is named.
-struct Site {
-  Phase phase = Phase::loop;
-  Point point = Point::state_out;
-  int block = -1;
-  int r = 0;
-  int part = -1;
-  bool operator==(const Site&) const = default;
-};
-/// Whether a run visits the site at update r: sites of a part where it is written, those of blocks
-/// and injection where Schedule::block_part is.
-bool visited(const Site&, const Schedule&, int r);
-/// "loop.3.block.0.resid_out"
-std::string site_name(const Site&, const Schedule&);
-
-/// Which entries of the site's tensor: empty lists mean all. The tensor is (M, B, T, ...), for
-/// attn_pattern (M, B, H, T, S), for halt (M, B) or (M, B, T).
-struct Select {
-  std::vector<int> models;     // m
-  std::vector<int> items;      // b
-  std::vector<int> positions;  // t (the query position of attn_pattern)
-};
-
 /// What a tap sees when it fires. `x` is the site's tensor in host memory; a write changes it in
-/// place. On a device it is a copy that the run waits for, put back after a write: a tap's code is
-/// the same everywhere.
+/// place. On a device it is a copy: the run waits for that of a write and puts it back, that of a
+/// read comes later, so that the action of a read is called before the next write with an action
+/// and before unroll returns, in the order of the firings. A tap's code is the same everywhere.
 struct TapEvent {
   const Site& site;
   Tensor x;
@@ -87,14 +38,11 @@ struct Tap {
   Kind kind = Kind::read;
   Select select;
   std::function<void(const TapEvent&)> action;
+  std::optional<Edit> edit;         // of a write that need not look, instead of an action
   bool tolerate_unreached = false;  // accept that a row halts before the write
 };
 
 using Taps = std::vector<Tap>;
-
-/// Calls f(offset, count) for every contiguous run of selected elements of a site tensor.
-template <class F>
-void for_each_selected(const Tensor& x, const Select& select, std::span<const int> models, F&& f);
 
 /// The book-keeping of one run: resolved patterns, counts, replay. Made by unroll; models only call
 /// Pass::tap.
@@ -112,9 +60,17 @@ class TapSession {
              int batch,
              std::span<const int> base = {});
 
+  ~TapSession();
+  TapSession(const TapSession&) = delete;
+  TapSession& operator=(const TapSession&) = delete;
+
   Var fire(Tape& tape, const Site& site, Var x);
+  /// Waits for the reads that are under way and calls their actions.
+  void finish_reads();
   /// A tap is at a site inside this block at update r: neither its input nor its output.
   bool inside(Phase phase, int r, int block) const;
+  /// A tap is at this site.
+  bool at(const Site& site) const;
   void set_live(std::span<const uint8_t> live) { live_ = live; }
   /// Recomputation of a checkpoint: writes act again, reads do not, nothing is counted.
   void set_replay(bool replay) { replay_ = replay; }
@@ -130,8 +86,16 @@ class TapSession {
     std::vector<uint8_t> updates;  // (R + 1): r is addressed
     int64_t fired = 0;             // (model, row) pairs
   };
+  /// A read on a device: its bytes are under way, its action has not been called.
+  struct Coming {
+    const Tap* tap;
+    Site site;
+    Tensor x;
+    std::span<const int> models;
+    std::span<const uint8_t> live;
+  };
   bool matches(size_t tap, const Site& site) const;
-  void read(Tape& tape, const Tap& tap, const Site& site, Var x);
+  void read(const Context& ctx, const Tap& tap, const Site& site, const Tensor& x);
   Var write(Tape& tape, const Tap& tap, const Site& site, Var x);
   /// Model m is part of the run and selected by the tap.
   bool runs(const Tap& tap, int m) const;
@@ -145,35 +109,10 @@ class TapSession {
   std::span<const int> base_;  // models of the run; empty = all
   int first_r_;
   bool replay_ = false;
+  std::vector<Coming> coming_;
+  Arena coming_memory_;       // what it refers to
+  size_t coming_bytes_ = 0;   // of the tensors
+  Device* device_ = nullptr;  // where they come from
 };
-
-template <class F>
-void for_each_selected(const Tensor& x, const Select& select, std::span<const int> models, F&& f) {
-  const int64_t batch = x.dim(1);
-  const auto wanted = [](const std::vector<int>& list, int64_t i) {
-    return list.empty() || std::find(list.begin(), list.end(), static_cast<int>(i)) != list.end();
-  };
-  const int rank = x.shape.rank();
-  const int t_axis = rank == 5 ? 3 : rank >= 3 ? 2 : -1;
-  const int64_t heads = rank == 5 ? x.dim(2) : 1;
-  const int64_t positions = t_axis < 0 ? 1 : x.dim(t_axis);
-  const int64_t width = x.numel() / (x.dim(0) * batch * heads * positions);
-  for (int64_t m = 0; m < x.dim(0); ++m) {
-    const bool live = models.empty() ||
-                      std::find(models.begin(), models.end(), static_cast<int>(m)) != models.end();
-    for (int64_t b = 0; live && wanted(select.models, m) && b < batch; ++b) {
-      for (int64_t h = 0; wanted(select.items, b) && h < heads; ++h) {
-        const int64_t start = ((m * batch + b) * heads + h) * positions;
-        if (select.positions.empty() || t_axis < 0) {
-          f(start * width, positions * width);
-          continue;
-        }
-        for (const int t : select.positions) {
-          f((start + t) * width, width);
-        }
-      }
-    }
-  }
-}
 
 }  // namespace sv

@@ -6,6 +6,7 @@
 #include "kernels/autograd/checkpoint.h"
 #include "kernels/autograd/implicit.h"
 #include "kernels/memory/copy.h"
+#include "kernels/memory/device.h"
 #include "kernels/ops/elementwise/elementwise.h"
 #include "kernels/ops/reduce/reduce.h"
 #include "models/loop.h"
@@ -58,6 +59,7 @@ void keep_finished(
 /// sought.
 State call_step(
     Reasoner& model, Pass pass, const Inputs& in, const State& h, Var e, bool map = false) {
+  const TimeRange range(pass.tape.ctx.device, "iteration", pass.r);
   const Schedule& schedule = model.schedule();
   const auto tapped = [&](Point point, State state) {
     for (int p = 0; p < static_cast<int>(schedule.parts.size()); ++p) {
@@ -78,6 +80,7 @@ State call_step(
 Readout Loop::read_out(Tape& tape, int r, std::span<const int> models, bool logits) {
   const std::span<const int> outer = tape.ctx.models;
   tape.ctx.models = models;
+  const TimeRange range(tape.ctx.device, "readout", r);
   Pass at = pass(tape, Phase::readout, r);
   Readout y;
   y.r = r;
@@ -299,7 +302,7 @@ void Loop::finish_update(int r, int made) {
   for (int m = 0; m < models(); ++m) {
     any = any || (listed(base_, m) && reads(m));
   }
-  if (!plan_.on_update && !halting_) {
+  if (!plan_.on_update && !halting_ && !plan_.save.drop_readouts) {
     if (!any) {
       return;
     }
@@ -382,6 +385,7 @@ void Loop::run() {
     halting_->finish(out_);
   }
   if (taps_ != nullptr) {
+    taps_->finish_reads();
     taps_->check(out_.steps, read_outs_, halts_);
   }
 }

@@ -1,6 +1,6 @@
 // --device: which device a command computes on.
-#include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "experiments/cli/commands.h"
 #include "kernels/memory/open_device.h"
@@ -8,8 +8,13 @@
 namespace sv::cli {
 
 namespace {
-/// The others read states with host code of their own.
-constexpr std::array<std::string_view, 3> kOnDevices = {"train", "resume", "eval"};
+struct CpuOnly {
+  std::string_view command, why;
+};
+constexpr std::array<CpuOnly, 2> kCpuOnly = {
+    {{"bench", "it times the CPU's kernels; ./run gpu-check times those of a GPU"},
+     {"demo",
+      "its figures and times are those of the CPU; train and measure step by step instead"}}};
 }  // namespace
 
 std::unique_ptr<Device> device_of(const Arguments& a) {
@@ -18,12 +23,10 @@ std::unique_ptr<Device> device_of(const Arguments& a) {
   if (a.device == "auto" || device_index(a.device) < 0) {
     return nullptr;
   }
-  if (std::ranges::find(kOnDevices, a.command) == kOnDevices.end()) {
-    fail("--device ",
-         a.device,
-         ": ",
-         a.command,
-         " runs on the CPU only; train, resume and eval run on devices");
+  for (const auto& [command, why] : kCpuOnly) {
+    if (a.command == command) {
+      fail("--device ", a.device, ": ", command, " runs on the CPU only (", why, ")");
+    }
   }
   return open_device(a.device);
 }

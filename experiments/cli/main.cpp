@@ -190,7 +190,7 @@ int run(int argc, char** argv) {
       sub->add_option(
           "--device",
           a.device,
-          "auto, cpu, cuda or cuda:INDEX; auto is the CPU; train, resume and eval run on a GPU");
+          "auto, cpu, cuda or cuda:INDEX; auto is the CPU; demo and bench know no other");
     }
     sub->add_flag("--quiet", a.quiet, "no progress line");
     sub->add_flag("--reference",

@@ -131,7 +131,7 @@ int eval(const Arguments& a) {
 
 int collect(const Arguments& a) {
   const auto keys = keys_of_command<CollectKeys>(a);
-  Measured run(a.target, thread_count(a));
+  Measured run(a.target, thread_count(a), false, a.opened);
   RecordPlan plan;
   plan.sites = split(keys.sites, ';');
   const int updates = depth_or(run, keys.depth, 4) * run.model->schedule().period();
@@ -167,14 +167,14 @@ int collect(const Arguments& a) {
 
 int lens(const Arguments& a) {
   const auto keys = keys_of_command<LensKeys>(a);
-  Measured run(a.target, thread_count(a));
+  Measured run(a.target, thread_count(a), false, a.opened);
   measure_lens(run, keys.examples, depth_or(run, keys.depth, 4));
   return 0;
 }
 
 int probe(const Arguments& a) {
   const auto keys = keys_of_command<ProbeKeys>(a);
-  Measured run(a.target, thread_count(a));
+  Measured run(a.target, thread_count(a), false, a.opened);
   measure_probe(run,
                 {keys.target,
                  keys.site,
@@ -194,14 +194,14 @@ int patch(const Arguments& a) {
              mode,
              "' is none of at, window, clamp");
   }
-  Measured run(a.target, thread_count(a));
+  Measured run(a.target, thread_count(a), false, a.opened);
   measure_patch(run, {modes, keys.site, keys.window, keys.pairs, depth_or(run, keys.depth, 2)});
   return 0;
 }
 
 int dynamics(const Arguments& a) {
   const auto keys = keys_of_command<DynamicsKeys>(a);
-  Measured run(a.target, thread_count(a));
+  Measured run(a.target, thread_count(a), false, a.opened);
   measure_dynamics(run, keys.examples, keys.trajectories, depth_or(run, keys.depth, 8));
   return 0;
 }

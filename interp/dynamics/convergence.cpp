@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/memory/copy.h"
+
 namespace sv {
 
 namespace {
@@ -19,15 +21,21 @@ struct History {
 };
 
 /// Parts side by side; positions behind an example's length count as zero.
-std::vector<double> flatten(const State& h, const Schedule& schedule, const Batch& batch) {
+std::vector<double> flatten(const Context& ctx,
+                            const State& h,
+                            const Schedule& schedule,
+                            const Batch& batch) {
+  std::array<Tensor, kMaxParts> here;
+  for (size_t p = 0; p < schedule.parts.size(); ++p) {
+    here[p] = to_host_later(ctx, h[static_cast<int>(p)].value());
+  }
+  finish_copies(ctx);
   std::vector<double> out;
-  const Tensor first = h[0].value();
-  const int64_t models = first.dim(0);
-  for (int64_t m = 0; m < models; ++m) {
+  for (int64_t m = 0; m < here[0].dim(0); ++m) {
     for (int64_t b = 0; b < batch.size; ++b) {
       const int64_t positions = schedule.prefix + batch.lengths[static_cast<size_t>(b)];
       for (size_t p = 0; p < schedule.parts.size(); ++p) {
-        const Tensor x = h[static_cast<int>(p)].value();
+        const Tensor& x = here[p];
         const int64_t size = x.numel() / (x.dim(0) * x.dim(1));
         const int64_t used = x.shape.rank() == 4 ? size / x.dim(2) * positions : size;
         with_float(x.dtype, [&]<class T>() {
@@ -79,18 +87,18 @@ StepGeometry geometry(Reasoner& model,
   StepGeometry out{
       make_grid(models, updates), make_grid(models, updates), make_grid(models, updates)};
   Grid turns = make_grid(models, updates);
-  Arena arena;
+  Workspace memory(model.params().device(), kRunBlock);
   const PackedWeights packed = pack_weights(model, options.run.threads);
   for_each_batch(data, 0, items, options.run.batch, [&](const Batch& batch) {
-    const ArenaScope scope(arena);
-    Tape tape({&arena, options.run.threads, {}}, false);
+    memory.reset();
+    Tape tape(memory.context(options.run.threads), false);
     History history;
     Plan plan;
     plan.depth = Depth::fixed(options.depth);
     plan.save.readouts = SaveAt::Readouts::none;
     plan.packed = &packed;
     plan.on_update = [&](const Update& u) {
-      history.push(flatten(u.h, model.schedule(), batch));
+      history.push(flatten(tape.ctx, u.h, model.schedule(), batch));
       if (history.before.empty()) {
         // The state before the first update is where most models start: zero. Its step is h_1.
         history.before.assign(history.now.size(), 0);

@@ -3,6 +3,7 @@
 
 #include "interp/dynamics/convergence.h"
 #include "kernels/linalg/pca.h"
+#include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 
 namespace sv {
@@ -11,9 +12,8 @@ namespace {
 
 /// Appends row (m, b) of every part, at one position or at all.
 void append_row(
-    const State& h, size_t parts, int64_t m, int64_t b, int position, std::vector<double>& out) {
-  for (size_t p = 0; p < parts; ++p) {
-    const Tensor x = h[static_cast<int>(p)].value();
+    std::span<const Tensor> parts, int64_t m, int64_t b, int position, std::vector<double>& out) {
+  for (const Tensor& x : parts) {
     const int64_t size = x.numel() / (x.dim(0) * x.dim(1));
     const int64_t width = x.shape.rank() == 4 && position >= 0 ? x.dim(3) : size;
     const int64_t skip = width == size ? 0 : position * width;
@@ -44,8 +44,8 @@ std::vector<Trajectory2d> trajectories(Reasoner& model,
   const int last = depth * model.schedule().period();
   const size_t parts = model.schedule().parts.size();
   const int place = position < 0 ? -1 : model.schedule().prefix + position;  // in the state
-  Arena arena;
-  Tape tape({&arena, threads, {}}, false);
+  Workspace memory(model.params().device(), kRunBlock);
+  Tape tape(memory.context(threads), false);
   Plan plan;
   plan.depth = Depth::fixed(depth);
   plan.save.states.resize(static_cast<size_t>(last) + 1);
@@ -54,15 +54,24 @@ std::vector<Trajectory2d> trajectories(Reasoner& model,
   plan.packed = &packed;
   Trajectory run;
   unroll(model, load_inputs(tape.ctx, batch), plan, tape, run);
-  const Tensor answer =
-      make_tensor(arena, {model.models(), batch.size, batch.positions}, DType::i32);
+  Tensor answer =
+      make_tensor(tape.arena(), {model.models(), batch.size, batch.positions}, DType::i32);
   ops::argmax(tape.ctx, run.readouts.back().logits.value(), answer);
+  answer = to_host_later(tape.ctx, answer);
+  std::vector<std::vector<Tensor>> states;  // (updates, parts) in host memory
+  for (const auto& [r, state] : run.states) {
+    std::vector<Tensor>& here = states.emplace_back();
+    for (size_t p = 0; p < parts; ++p) {
+      here.push_back(to_host_later(tape.ctx, state[static_cast<int>(p)].value()));
+    }
+  }
+  finish_copies(tape.ctx);
   std::vector<Trajectory2d> out;
   for (int m = 0; m < model.models(); ++m) {
     std::vector<double> rows;  // (examples, updates, width)
     for (int b = 0; b < batch.size; ++b) {
-      for (const auto& [r, state] : run.states) {
-        append_row(state, parts, m, b, place, rows);
+      for (const std::vector<Tensor>& here : states) {
+        append_row(here, m, b, place, rows);
       }
     }
     const size_t count = examples.size() * run.states.size();

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/memory/copy.h"
+
 namespace sv {
 
 namespace {
@@ -35,7 +37,7 @@ int rank_of(const std::vector<double>& log_p, int32_t target) {
                  std::count_if(log_p.begin(), log_p.end(), [&](double x) { return x > mine; }));
 }
 
-/// The readouts of one batch, kept until the last one is known.
+/// The readouts of one batch, in host memory, kept until the last one is known.
 struct BatchReadouts {
   std::vector<Tensor> logits;  // per depth (M, B, T, V)
 };
@@ -51,7 +53,8 @@ class Lens {
         options_(options),
         pooled_(pooled_models(pooled, model.models())),
         packed_(pack_weights(model, options.run.threads)),
-        depths_(options.depths.size()) {
+        depths_(options.depths.size()),
+        memory_(model.params().device(), kRunBlock) {
     SV_CHECK(!options.depths.empty() && options.depths.front() >= 1 &&
                  std::is_sorted(options.depths.begin(), options.depths.end()),
              "lens depths count periods from 1 and ascend");
@@ -72,8 +75,8 @@ class Lens {
 
   template <class F>
   void run(const Batch& batch, F&& f) {
-    const ArenaScope scope(arena_);
-    Tape tape({&arena_, options_.run.threads, {}}, false);
+    memory_.reset();
+    Tape tape(memory_.context(options_.run.threads), false);
     BatchReadouts kept;
     Plan plan;
     plan.depth = Depth::fixed(options_.depths.back());
@@ -84,8 +87,9 @@ class Lens {
     unroll(model_, load_inputs(tape.ctx, batch), plan, tape, trajectory);
     options_.run.note(trajectory);
     for (const Readout& y : trajectory.readouts) {
-      kept.logits.push_back(y.logits.value());
+      kept.logits.push_back(to_host_later(tape.ctx, y.logits.value()));
     }
+    finish_copies(tape.ctx);
     f(kept);
   }
 
@@ -228,7 +232,7 @@ class Lens {
   std::vector<int> pooled_;
   PackedWeights packed_;
   size_t depths_;
-  Arena arena_;
+  Workspace memory_;
   std::vector<int64_t> asked_;  // (R)
 };
 

@@ -3,21 +3,38 @@
 #include <algorithm>
 #include <numeric>
 
+#include "kernels/memory/copy.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 
 namespace sv {
 
 namespace {
 
-Buffer owned(const Tensor& x) {
+/// A copy in host memory, there after finish_copies().
+Buffer owned(const Context& ctx, const Tensor& x) {
   Buffer copy(x.shape, x.dtype);
-  std::memcpy(copy.tensor().data, x.data, x.bytes());
+  copy_to_host_later(ctx, copy, x);
   return copy;
 }
 
-/// Rows rows[j] of x (1|M, B, ...) as a tensor (1|M, J, ...).
-Tensor gather(Arena& arena, const Tensor& x, std::span<const PatchJob> jobs) {
-  const Tensor y = make_tensor(arena, x.shape.with(1, static_cast<int64_t>(jobs.size())), x.dtype);
+/// The base rows of the jobs, in their order.
+Batch rows_of(const Batch& base, std::span<const PatchJob> jobs) {
+  Batch out;
+  out.size = static_cast<int>(jobs.size());
+  out.positions = base.positions;
+  for (const PatchJob& job : jobs) {
+    const auto* tokens = base.tokens.data() + static_cast<ptrdiff_t>(job.pair) * base.positions;
+    const auto pair = static_cast<size_t>(job.pair);
+    out.tokens.insert(out.tokens.end(), tokens, tokens + base.positions);
+    out.lengths.push_back(base.lengths[pair]);
+    out.index.push_back(base.index[pair]);
+  }
+  return out;
+}
+
+/// Those rows of x (M, B, ...) as (M, J, ...), where the context computes.
+Tensor gather(const Context& ctx, const Tensor& x, std::span<const PatchJob> jobs) {
+  const Tensor y = host_tensor(ctx, x.shape.with(1, static_cast<int64_t>(jobs.size())), x.dtype);
   const size_t row = x.bytes() / static_cast<size_t>(x.dim(0) * x.dim(1));
   auto* to = static_cast<std::byte*>(y.data);
   for (int64_t m = 0; m < x.dim(0); ++m) {
@@ -29,7 +46,15 @@ Tensor gather(Arena& arena, const Tensor& x, std::span<const PatchJob> jobs) {
       to += row;
     }
   }
-  return y;
+  return to_device(ctx, y);
+}
+
+/// Most likely answers (M, B, T) of logits (M, B, T, V).
+Tensor answers_of(const Context& ctx, const Tensor& logits) {
+  const Tensor answer =
+      make_tensor(*ctx.arena, {logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);
+  ops::argmax(ctx, logits, answer);
+  return answer;
 }
 
 }  // namespace
@@ -38,7 +63,10 @@ PatchRuns::PatchRuns(Reasoner& model,
                      const PatchPairs& pairs,
                      const TaskSpec& spec,
                      const PatchOptions& options)
-    : model_(model), options_(options), base_batch_(batch_of(pairs.base, spec)) {
+    : model_(model),
+      options_(options),
+      base_batch_(batch_of(pairs.base, spec)),
+      memory_(model.params().device(), kRunBlock) {
   last_ = options.depth * model.schedule().period();
   SV_CHECK(options.site.starts_with("loop.*."),
            "patching acts in the loop: a site 'loop.*....', not '",
@@ -49,8 +77,9 @@ PatchRuns::PatchRuns(Reasoner& model,
                options.updates.front() >= 1 && options.updates.back() <= last_,
            "patches must start at updates 1..",
            last_);
-  for (int i = 0; i < std::max(options.run.threads, 1); ++i) {
-    arenas_.push_back(std::make_unique<Arena>());
+  Device* const device = model.params().device();
+  for (int i = 0; i < (device != nullptr ? 1 : std::max(options.run.threads, 1)); ++i) {
+    workers_.push_back(std::make_unique<Workspace>(device, kRunBlock));
   }
   packed_ = pack_weights(model, options.run.threads);
   base_ = clean_run(base_batch_);
@@ -67,8 +96,8 @@ CleanRun PatchRuns::clean_run(const Batch& batch) {
   std::vector<SiteValues> sites = record_batch(model_, batch, record, packed_);
   SV_CHECK(sites.size() == 1, "patching writes one site; '", options_.site, "' is several");
   out.site = std::move(sites[0]);
-  const ArenaScope scope(arena_);
-  Tape tape({&arena_, options_.run.threads, {}}, false);
+  memory_.reset();
+  Tape tape(memory_.context(options_.run.threads), false);
   Plan plan;
   plan.depth = Depth::fixed(options_.depth);
   for (const int r : options_.updates) {
@@ -80,13 +109,13 @@ CleanRun PatchRuns::clean_run(const Batch& batch) {
   options_.run.note(trajectory);
   for (const auto& [r, state] : trajectory.states) {
     for (size_t p = 0; p < model_.schedule().parts.size(); ++p) {
-      out.states.push_back(owned(state[static_cast<int>(p)].value()));
+      out.states.push_back(owned(tape.ctx, state[static_cast<int>(p)].value()));
     }
   }
   const Tensor logits = trajectory.readouts.back().logits.value();
-  out.logits = owned(logits);
-  out.answer = Buffer({logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);
-  ops::argmax(tape.ctx, logits, out.answer);
+  out.logits = owned(tape.ctx, logits);
+  out.answer = owned(tape.ctx, answers_of(tape.ctx, logits));
+  finish_copies(tape.ctx);
   return out;
 }
 
@@ -97,16 +126,18 @@ void PatchRuns::run(size_t u,
   run_batches(u, jobs, sets, donor_.site, observe);
 }
 
-/// Batches of few runs, one thread each, so that their states stay in cache; the observer sees them
-/// in order, whatever the number of threads.
+/// Batches of few runs, one thread each, so that their states stay in cache; on a device large
+/// ones. The observer sees them in order, whatever the number of threads.
 void PatchRuns::run_batches(size_t u,
                             std::span<const PatchJob> jobs,
                             const std::vector<PositionSet>& sets,
                             const SiteValues& source,
                             const PatchObserver& observe) {
-  const auto size =
-      static_cast<size_t>(std::clamp(2 * kGroupTokens / base_batch_.positions, 1, options_.rows));
-  const size_t wave = size * arenas_.size();
+  const bool groups = model_.params().device() == nullptr;
+  const auto size = static_cast<size_t>(
+      groups ? std::clamp(2 * kGroupTokens / base_batch_.positions, 1, options_.rows)
+             : options_.rows);
+  const size_t wave = size * workers_.size();
   for (size_t begin = 0; begin < jobs.size(); begin += wave) {
     const std::span<const PatchJob> now = jobs.subspan(begin, std::min(wave, jobs.size() - begin));
     const auto count = static_cast<int64_t>((now.size() + size - 1) / size);
@@ -115,10 +146,10 @@ void PatchRuns::run_batches(size_t u,
       return now.subspan(first, std::min(size, now.size() - first));
     };
     std::vector<Patched> out(static_cast<size_t>(count));
-    run_tasks(count, static_cast<int>(arenas_.size()), [&](int64_t i, int) {
-      Arena& arena = *arenas_[static_cast<size_t>(i)];
-      arena.reset();
-      out[static_cast<size_t>(i)] = run_batch(arena, u, batch(i), sets, source);
+    run_tasks(count, static_cast<int>(workers_.size()), [&](int64_t i, int) {
+      Workspace& memory = *workers_[static_cast<size_t>(i)];
+      memory.reset();
+      out[static_cast<size_t>(i)] = run_batch(memory.context(1), u, batch(i), sets, source);
     });
     for (int64_t i = 0; i < count; ++i) {
       observe(batch(i), out[static_cast<size_t>(i)].logits, out[static_cast<size_t>(i)].answer);
@@ -126,23 +157,18 @@ void PatchRuns::run_batches(size_t u,
   }
 }
 
-PatchRuns::Patched PatchRuns::run_batch(Arena& arena,
+PatchRuns::Patched PatchRuns::run_batch(const Context& ctx,
                                         size_t u,
                                         std::span<const PatchJob> jobs,
                                         const std::vector<PositionSet>& sets,
                                         const SiteValues& source) const {
-  Tape tape({&arena, 1, {}}, false);
-  const Inputs all = load_inputs(tape.ctx, base_batch_);
-  Inputs in;
-  in.tokens = gather(arena, all.tokens, jobs);
-  in.lengths = all.lengths ? gather(arena, all.lengths, jobs) : Tensor{};
-  in.ids = gather(arena, all.ids, jobs);
+  Tape tape(ctx, false);
   const int r = options_.updates[u];
   Start start;
   start.r = r - 1;
   const size_t parts = model_.schedule().parts.size();
   for (size_t p = 0; p < parts; ++p) {
-    start.parts[p] = gather(arena, base_.states[u * parts + p], jobs);
+    start.parts[p] = gather(ctx, base_.states[u * parts + p], jobs);
   }
   RowSource rows;
   std::vector<std::vector<int>> positions;
@@ -161,13 +187,12 @@ PatchRuns::Patched PatchRuns::run_batch(Arena& arena,
   plan.taps = &taps;
   plan.packed = &packed_;
   Trajectory trajectory;
-  unroll(model_, in, plan, tape, trajectory);
+  unroll(model_, load_inputs(ctx, rows_of(base_batch_, jobs)), plan, tape, trajectory);
   options_.run.note(trajectory);
   const Tensor logits = trajectory.readouts.back().logits.value();
-  const Tensor answer =
-      make_tensor(arena, {logits.dim(0), logits.dim(1), logits.dim(2)}, DType::i32);
-  ops::argmax(tape.ctx, logits, answer);
-  return {logits, answer};
+  const Patched out = {to_host_later(ctx, logits), to_host_later(ctx, answers_of(ctx, logits))};
+  finish_copies(ctx);
+  return out;
 }
 
 void PatchRuns::check_identity(size_t u) {

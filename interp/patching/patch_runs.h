@@ -43,7 +43,7 @@ class PatchRuns {
 
  private:
   CleanRun clean_run(const Batch& batch);
-  /// What a batch of patched runs ends with, in its arena.
+  /// What a batch of patched runs ends with, in host memory of its context.
   struct Patched {
     Tensor logits, answer;
   };
@@ -52,7 +52,7 @@ class PatchRuns {
                    const std::vector<PositionSet>& sets,
                    const SiteValues& source,
                    const PatchObserver& observe);
-  Patched run_batch(Arena& arena,
+  Patched run_batch(const Context& ctx,
                     size_t u,
                     std::span<const PatchJob> jobs,
                     const std::vector<PositionSet>& sets,
@@ -63,8 +63,8 @@ class PatchRuns {
   Batch base_batch_;
   int last_ = 0;
   CleanRun base_, donor_;
-  Arena arena_;
-  std::vector<std::unique_ptr<Arena>> arenas_;  // one a thread
+  Workspace memory_;
+  std::vector<std::unique_ptr<Workspace>> workers_;  // one a thread
   PackedWeights packed_;
 };
 

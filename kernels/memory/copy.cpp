@@ -44,6 +44,30 @@ Tensor to_host(const Context& ctx, const Tensor& x) {
   return ctx.device && x ? host_copy(ctx, x) : x;
 }
 
+Tensor to_host_later(const Context& ctx, const Tensor& x) {
+  if (!ctx.device || !x) {
+    return x;
+  }
+  const Tensor y = host_tensor(ctx, x.shape, x.dtype);
+  copy_to_host_later(ctx, y, x);
+  return y;
+}
+
+void copy_to_host_later(const Context& ctx, const Tensor& host, const Tensor& x) {
+  SV_CHECK_EQ(host.bytes(), x.bytes());
+  if (ctx.device) {
+    ctx.device->to_host_later(host.data, x.data, x.bytes());
+  } else {
+    std::memcpy(host.data, x.data, x.bytes());
+  }
+}
+
+void finish_copies(const Context& ctx) {
+  if (ctx.device) {
+    ctx.device->finish_copies();
+  }
+}
+
 Tensor host_copy(const Context& ctx, const Tensor& x) {
   const Tensor y = host_tensor(ctx, x.shape, x.dtype);
   read_tensor(ctx.device, y.data, x);

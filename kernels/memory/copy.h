@@ -18,6 +18,11 @@ Tensor to_device(const Context& ctx, const Tensor& host);
 /// A result of ops, for host code to read: x itself on the CPU, a copy in the notes on a device,
 /// which waits for all work before it.
 Tensor to_host(const Context& ctx, const Tensor& x);
+/// The same without waiting: the bytes of a device are there after finish_copies().
+Tensor to_host_later(const Context& ctx, const Tensor& x);
+/// Into host memory of the caller's; on the CPU at once.
+void copy_to_host_later(const Context& ctx, const Tensor& host, const Tensor& x);
+void finish_copies(const Context& ctx);
 /// A copy for host code to change, also on the CPU.
 Tensor host_copy(const Context& ctx, const Tensor& x);
 /// Element i of a floating-point tensor of host memory.

@@ -1,9 +1,7 @@
 #include "kernels/memory/cuda_device.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
-#include <cstring>
 #include <map>
 #include <sstream>
 
@@ -14,6 +12,7 @@
 
 #include "kernels/cuda/kernel_table.h"
 #include "kernels/memory/cuda_check.h"
+#include "kernels/memory/cuda_staging.h"
 
 namespace sv::cuda {
 
@@ -38,96 +37,6 @@ void check(cudaError_t status, const char* call, const char* file, int line) {
 namespace {
 
 constexpr double kMiB = 1 << 20;
-
-/// A named range on the time line of a profiler, or nothing where the toolkit has no NVTX.
-class Range {
- public:
-  explicit Range([[maybe_unused]] const char* name) {
-#ifdef SV_NVTX
-    nvtxRangePushA(name);
-#endif
-  }
-  ~Range() {
-#ifdef SV_NVTX
-    nvtxRangePop();
-#endif
-  }
-  Range(const Range&) = delete;
-  Range& operator=(const Range&) = delete;
-};
-
-/// Pinned host memory in slots, each with the event after which it may be used again.
-class Staging {
- public:
-  static constexpr size_t kSlots = 8, kSlotBytes = size_t{1} << 20;
-
-  Staging() {
-    SV_CUDA_CALL(cudaMallocHost(reinterpret_cast<void**>(&memory_), kSlots * kSlotBytes));
-    try {
-      for (cudaEvent_t& event : done_) {
-        SV_CUDA_CALL(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
-      }
-    } catch (...) {
-      release();
-      throw;
-    }
-  }
-  ~Staging() { release(); }
-  Staging(const Staging&) = delete;
-  Staging& operator=(const Staging&) = delete;
-
-  /// `src` may be reused at once: what the stream reads is the slot.
-  void to_device(void* dst, const void* src, size_t bytes, cudaStream_t stream) {
-    for (size_t at = 0; at < bytes; at += kSlotBytes) {
-      const size_t slot = next_++ % kSlots, count = std::min(kSlotBytes, bytes - at);
-      SV_CUDA_CALL(cudaEventSynchronize(done_[slot]));  // an event never recorded is over
-      std::memcpy(slot_memory(slot), static_cast<const std::byte*>(src) + at, count);
-      SV_CUDA_CALL(cudaMemcpyAsync(static_cast<std::byte*>(dst) + at,
-                                   slot_memory(slot),
-                                   count,
-                                   cudaMemcpyHostToDevice,
-                                   stream));
-      SV_CUDA_CALL(cudaEventRecord(done_[slot], stream));
-    }
-  }
-
-  /// Up to kSlots copies are under way while earlier ones are taken out; returns when all are.
-  void to_host(void* dst, const void* src, size_t bytes, cudaStream_t stream) {
-    const size_t pieces = (bytes + kSlotBytes - 1) / kSlotBytes, first = next_;
-    next_ += pieces;
-    const auto count = [&](size_t i) { return std::min(kSlotBytes, bytes - i * kSlotBytes); };
-    for (size_t begun = 0, taken = 0; taken < pieces; ++taken) {
-      for (; begun < pieces && begun < taken + kSlots; ++begun) {
-        const size_t slot = (first + begun) % kSlots;
-        SV_CUDA_CALL(cudaMemcpyAsync(slot_memory(slot),
-                                     static_cast<const std::byte*>(src) + begun * kSlotBytes,
-                                     count(begun),
-                                     cudaMemcpyDeviceToHost,
-                                     stream));
-        SV_CUDA_CALL(cudaEventRecord(done_[slot], stream));
-      }
-      const size_t slot = (first + taken) % kSlots;
-      SV_CUDA_CALL(cudaEventSynchronize(done_[slot]));
-      std::memcpy(
-          static_cast<std::byte*>(dst) + taken * kSlotBytes, slot_memory(slot), count(taken));
-    }
-  }
-
- private:
-  void release() {
-    for (const cudaEvent_t event : done_) {
-      if (event != nullptr) {
-        cudaEventDestroy(event);
-      }
-    }
-    cudaFreeHost(memory_);
-  }
-  std::byte* slot_memory(size_t slot) const { return memory_ + slot * kSlotBytes; }
-
-  std::byte* memory_ = nullptr;
-  std::array<cudaEvent_t, kSlots> done_{};
-  size_t next_ = 0;
-};
 
 /// A stream that waits for its work before it goes.
 class Stream {
@@ -181,10 +90,17 @@ class CudaDevice final : public Device {
     staging_->to_device(dst, src, bytes, *stream_);
   }
 
-  void to_host(void* dst, const void* src, size_t bytes) override {
+  void to_host_later(void* dst, const void* src, size_t bytes) override {
     use();
-    staging_->to_host(dst, src, bytes, *stream_);
+    staging_->to_host_later(dst, src, bytes, *stream_);
   }
+
+  void finish_copies() override {
+    use();
+    staging_->finish();
+  }
+
+  void drop_copies() noexcept override { staging_->drop(); }
 
   void copy(void* dst, const void* src, size_t bytes) override {
     use();
@@ -198,7 +114,7 @@ class CudaDevice final : public Device {
 
   void launch(const char* name, const LaunchShape& s, const void* args, size_t bytes) override {
     use();
-    const Range range(name);
+    const TimeRange range(this, name);
     const Kernel& kernel = kernels_.at(name);
     SV_CHECK_EQ(bytes, kernel.args_bytes, name);
     if (s.grid_x == 0 || s.grid_y == 0 || s.grid_z == 0) {
@@ -233,6 +149,19 @@ class CudaDevice final : public Device {
     }
   }
 
+  /// On the time line of a profiler; nothing where the toolkit has no NVTX. NVTX looks for the
+  /// profiler itself, at the first call, and returns at once where there is none.
+  void range_push([[maybe_unused]] const char* name) override {
+#ifdef SV_NVTX
+    nvtxRangePushA(name);
+#endif
+  }
+  void range_pop() noexcept override {
+#ifdef SV_NVTX
+    nvtxRangePop();
+#endif
+  }
+
   /// Multiply-adds per clock of a multiprocessor (NVIDIA's white papers of A100 and H100, dense),
   /// two operations each.
   double matrix_rate(Precision precision) const override {
@@ -241,15 +170,16 @@ class CudaDevice final : public Device {
     const int capability = info_.major * 10 + info_.minor;
     const double per_clock = capability == 80 ? a100[at] : capability == 90 ? h100[at] : 0;
     int processors = 0, kilohertz = 0;
-    SV_CUDA_CALL(
-        cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, info_.index));
+    SV_CUDA_CALL(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, info_.index));
     SV_CUDA_CALL(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, info_.index));
     return 2 * per_clock * processors * kilohertz * 1e3;
   }
 
  private:
   /// The current device belongs to the thread, and a caller may have opened another.
-  void use() const { SV_CUDA_CALL(cudaSetDevice(info_.index)); }
+  void use() const {
+    SV_CUDA_CALL(cudaSetDevice(info_.index));
+  }
 
   void check_code() const {
     for (const auto& [name, kernel] : kernels_.all()) {

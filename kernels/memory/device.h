@@ -2,7 +2,9 @@
 // host side and its kernels: with it that host side is ordinary code, which the tests run end to
 // end on the executor (kernels/simt/simt_device.h) and a GPU runs through CudaDevice.
 #pragma once
+#include <array>
 #include <cstddef>
+#include <cstdio>
 #include <string>
 #include <type_traits>
 
@@ -30,10 +32,18 @@ class Device {
   /// bytes.
   virtual void* alloc(size_t bytes) = 0;
   virtual void free(void* p) = 0;
-  /// Copies and launches happen in the order of the calls. to_host returns when the bytes are
-  /// there.
+  /// Copies and launches happen in the order of the calls. `src` may be reused at once.
   virtual void to_device(void* dst, const void* src, size_t bytes) = 0;
-  virtual void to_host(void* dst, const void* src, size_t bytes) = 0;
+  /// Begins a copy of what `src` holds after all calls before this one. `dst` belongs to the device
+  /// until finish_copies() returns, when the bytes of all copies begun are there.
+  virtual void to_host_later(void* dst, const void* src, size_t bytes) = 0;
+  virtual void finish_copies() = 0;
+  /// Gives up the copies begun: an error is on its way, and with it goes the memory they are for.
+  virtual void drop_copies() noexcept = 0;
+  void to_host(void* dst, const void* src, size_t bytes) {
+    to_host_later(dst, src, bytes);
+    finish_copies();
+  }
   virtual void copy(void* dst, const void* src, size_t bytes) = 0;
   virtual void zero(void* dst, size_t bytes) = 0;
   /// Runs the kernel of that name; a grid without blocks runs nothing.
@@ -45,6 +55,37 @@ class Device {
   virtual void synchronise() = 0;
   /// Operations per second of its matrix products at full rate, by its data sheet; 0: unknown.
   virtual double matrix_rate(Precision) const { return 0; }
+  /// A named stretch of the calls, for profilers; stretches nest (TimeRange).
+  virtual void range_push(const char* /*name*/) {}
+  virtual void range_pop() noexcept {}
+};
+
+/// Names what is asked of the device while it lives: "step 12" > "iteration 3" > "block 0" >
+/// kernels. On the CPU a null test.
+class TimeRange {
+ public:
+  explicit TimeRange(Device* device, const char* what, int64_t number = -1) : device_(device) {
+    if (device_ == nullptr) {
+      return;
+    }
+    if (number < 0) {
+      device_->range_push(what);
+      return;
+    }
+    std::array<char, 48> text{};
+    std::snprintf(text.data(), text.size(), "%s %lld", what, static_cast<long long>(number));
+    device_->range_push(text.data());
+  }
+  ~TimeRange() {
+    if (device_ != nullptr) {
+      device_->range_pop();
+    }
+  }
+  TimeRange(const TimeRange&) = delete;
+  TimeRange& operator=(const TimeRange&) = delete;
+
+ private:
+  Device* device_;
 };
 
 /// For messages; null is the CPU.

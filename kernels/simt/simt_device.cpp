@@ -5,6 +5,10 @@
 
 namespace sv::simt {
 
+namespace {
+constexpr int kPoison = 0xFF;  // NaN as a float
+}
+
 void KernelTable::add(const char* name, const Entry& entry) {
   SV_CHECK(kernels_.emplace(name, entry).second, "two kernels are named ", name);
 }
@@ -26,11 +30,21 @@ void SimtDevice::to_device(void* dst, const void* src, size_t bytes) {
   std::memcpy(dst, src, bytes);
 }
 
-void SimtDevice::to_host(void* dst, const void* src, size_t bytes) {
+void SimtDevice::to_host_later(void* dst, const void* src, size_t bytes) {
   const DeviceMemory::Open open(memory_);
   memory_.expect_inside(src, bytes, "to_host");
   memory_.expect_outside(dst, "to_host");
-  std::memcpy(dst, src, bytes);
+  const auto* from = static_cast<const std::byte*>(src);
+  coming_.push_back({dst, {from, from + bytes}});
+  std::memset(dst, kPoison, bytes);
+}
+
+void SimtDevice::finish_copies() {
+  waits_ += coming_.empty() ? 0 : 1;
+  for (const Coming& c : coming_) {
+    std::memcpy(c.dst, c.bytes.data(), c.bytes.size());
+  }
+  coming_.clear();
 }
 
 void SimtDevice::copy(void* dst, const void* src, size_t bytes) {
@@ -44,6 +58,16 @@ void SimtDevice::zero(void* dst, size_t bytes) {
   const DeviceMemory::Open open(memory_);
   memory_.expect_inside(dst, bytes, "zero");
   std::memset(dst, 0, bytes);
+}
+
+void SimtDevice::range_push(const char* name) {
+  range_ends_.push_back(range_.size());
+  range_ += std::string(name) + "/";
+}
+
+void SimtDevice::range_pop() noexcept {
+  range_.resize(range_ends_.back());
+  range_ends_.pop_back();
 }
 
 void SimtDevice::launch(const char* kernel,
@@ -62,6 +86,7 @@ void SimtDevice::launch(const char* kernel,
            " threads, compiled for at most ",
            entry.max_block);
   ++launches_;
+  ++by_range_[range_ + kernel];
   const DeviceMemory::Open open(memory_);
   executor_.run({kernel, entry.body, args, shape}, schedule_);
   const std::string damage = memory_.damage();

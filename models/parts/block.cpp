@@ -4,9 +4,18 @@
 
 #include "kernels/autograd/layout_ops.h"
 #include "kernels/memory/copy.h"
+#include "kernels/memory/device.h"
+#include "kernels/ops/attention_fused/attention_fused.h"
+#include "kernels/ops/mlp/mlp.h"
 #include "models/parts/parts.h"
 
 namespace sv::parts {
+
+namespace {
+/// Above it the weights that a block of threads holds leave room for few rows, and separate
+/// products read them less often.
+constexpr int kFusedMlpWidth = 128;
+}  // namespace
 
 BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
   BlockShape b{s.width,
@@ -147,10 +156,17 @@ Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
   const Var v = pass.tap(Point::v, v_(pass, x), block_);
   const int head_width = shape_.width / shape_.heads;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_width));
-  Var p =
-      ad::attention_pattern(pass.tape, q, k, mask(pass, in), shape_.heads, shape_.kv_heads, scale);
-  p = pass.tap(Point::attn_pattern, p, block_);
-  const Var mixed = ad::attention_mix(pass.tape, p, v, shape_.heads, shape_.kv_heads);
+  const ops::AttentionMask masked = mask(pass, in);
+  const int heads = shape_.heads, kv_heads = shape_.kv_heads;
+  Var mixed;
+  if (pass.skippable(Point::attn_pattern, block_) && head_width <= ops::kMostFusedHead) {
+    mixed = ad::attention_fused(pass.tape, q, k, v, masked, heads, kv_heads, scale);
+    pass.count(&BlockPaths::patternless, mixed);
+  } else {
+    const Var p = ad::attention_pattern(pass.tape, q, k, masked, heads, kv_heads, scale);
+    mixed =
+        ad::attention_mix(pass.tape, pass.tap(Point::attn_pattern, p, block_), v, heads, kv_heads);
+  }
   return pass.tap(Point::attn_out, attn_out_(pass, mixed), block_);
 }
 
@@ -183,7 +199,25 @@ Var Block::convolved(Pass& pass, Var x) const {
   return ad::activate(pass.tape, ops::Activation::silu, sum);
 }
 
+/// up, gate and down in one call: nobody looks in between, and nothing in between has a gradient.
+bool Block::mlp_in_one(const Pass& pass) const {
+  return pass.skippable(Point::mlp_hidden, block_) && !pass.tape.recording() &&
+         pass.tape.ctx.precision == Precision::f32 && shape_.width <= kFusedMlpWidth &&
+         shape_.conv == 0;
+}
+
 Var Block::mlp(Pass& pass, Var x) const {
+  if (mlp_in_one(pass)) {
+    const Var y = pass.tape.output(x.shape(), x.value().dtype, false);
+    const ops::MlpWeights w = {up_.weight(pass),
+                               up_.bias(pass),
+                               down_.weight(pass),
+                               down_.bias(pass),
+                               shape_.mlp == "swiglu"};
+    ops::mlp(pass.tape.ctx, x.value(), w, y.value());
+    pass.count(&BlockPaths::fused_mlp, x);
+    return pass.tap(Point::mlp_out, y, block_);
+  }
   const Var up = up_(pass, x);
   Var hidden = shape_.mlp == "swiglu" ? ad::silu_gate(pass.tape, up)
                                       : ad::activate(pass.tape, ops::Activation::gelu, up);
@@ -235,11 +269,10 @@ Var Block::fused(Pass& pass, const Inputs& in, Var x) const {
 }
 
 Var Block::operator()(Pass& pass, const Inputs& in, Var x) const {
+  const TimeRange range(pass.tape.ctx.device, "block", block_);
   x = pass.tap(Point::resid_in, x, block_);
   const bool whole = pass.fusable(block_) && shape_.token_hidden == 0 && shape_.conv == 0;
-  if (pass.paths != nullptr) {
-    (whole ? pass.paths->fused : pass.paths->plain) += pass.tape.ctx.model_count(x.value());
-  }
+  pass.count(whole ? &BlockPaths::fused : &BlockPaths::plain, x);
   return pass.tap(Point::resid_out, whole ? fused(pass, in, x) : plain(pass, in, x), block_);
 }
 

@@ -7,6 +7,7 @@
 #include "kernels/memory/copy.h"
 #include "kernels/memory/device.h"
 #include "kernels/ops/adam_atan2/adam_atan2.h"
+#include "kernels/ops/adamw/adamw_scalars.h"
 
 namespace sv {
 
@@ -61,7 +62,8 @@ void check_device(const Params& params, OptimiserKind kind) {
 Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
     : params_(params),
       settings_(settings),
-      squares_({params.models()}, DType::f64, params.device()) {
+      squares_({params.models()}, DType::f64, params.device()),
+      seen_squares_({params.models()}, DType::f64) {
   check_device(params, settings.kind);
   const auto models = static_cast<size_t>(params.models());
   grad_norm_.assign(models, 0);
@@ -82,23 +84,27 @@ Optimiser::Optimiser(Params& params, const OptimiserSettings& settings)
 }
 
 void Optimiser::measure(const Context& ctx) {
-  std::fill(grad_norm_.begin(), grad_norm_.end(), 0.0);
   grads_.clear();
   for (const Param& p : params_) {
     grads_.push_back(p.grad);
   }
+  zero_tensor(ctx, squares_);
   ops::grad_squares(ctx, grads_, squares_);
-  const Tensor squares = to_host(ctx, squares_);
-  for (int i = 0; i < ctx.model_count(squares); ++i) {
-    const auto m = static_cast<size_t>(ctx.model(i));
-    grad_norm_[m] = std::sqrt(squares.as<double>()[m]);
+  copy_to_host_later(ctx, seen_squares_, squares_);
+}
+
+std::span<const double> Optimiser::grad_norm() {
+  for (size_t m = 0; m < grad_norm_.size(); ++m) {
+    grad_norm_[m] = std::sqrt(seen_squares_.tensor().as<double>()[m]);
   }
+  return grad_norm_;
 }
 
 ops::AdamWStep Optimiser::adam_step(int64_t step) const {
   ops::AdamWStep s;
   s.lr = lr_.data();
-  s.grad_scale = scale_.data();
+  s.clip = settings_.clip;
+  s.squares = squares_;
   s.beta1 = settings_.beta1;
   s.beta2 = settings_.beta2;
   s.eps = settings_.eps;
@@ -126,10 +132,6 @@ void Optimiser::list_parameters() {
 }
 
 void Optimiser::step(const Context& ctx, int64_t step) {
-  for (size_t m = 0; m < scale_.size(); ++m) {
-    const bool cut = settings_.clip > 0 && grad_norm_[m] > settings_.clip;
-    scale_[m] = cut ? settings_.clip / grad_norm_[m] : 1.0;
-  }
   list_parameters();
   std::fill(lr_.begin(), lr_.end(), settings_.lr_at(step));
   switch (settings_.kind) {
@@ -140,6 +142,9 @@ void Optimiser::step(const Context& ctx, int64_t step) {
       ops::adam_atan2(ctx, adam_, adam_step(step));
       break;
     case OptimiserKind::sgd:
+      for (size_t m = 0; m < scale_.size() && settings_.clip > 0; ++m) {
+        scale_[m] = ops::clip_scale(seen_squares_.tensor().as<double>()[m], settings_.clip);
+      }
       ops::sgd(ctx, descended_, {lr_.data(), settings_.beta1, scale_.data(), settings_.ema});
       break;
   }

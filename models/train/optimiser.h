@@ -46,10 +46,12 @@ class Optimiser {
   /// Throws if the parameters lie on a device that cannot update them.
   Optimiser(Params& params, const OptimiserSettings& settings);
 
-  /// Norm of the gradient of each live model (M), over all parameters in their order, before
-  /// clipping.
+  /// Measures the gradient of each live model, over all parameters in their order, for clipping.
+  /// What step() needs of it stays where the gradient is; for the host it is on its way.
   void measure(const Context& ctx);
-  std::span<const double> grad_norm() const { return grad_norm_; }
+  /// Norms (M) before clipping, after measure() and finish_copies(); 0 for models that were not
+  /// measured.
+  std::span<const double> grad_norm();
   /// One step for the models of ctx with the gradients in Params; call measure() first. `step`
   /// counts from 0.
   void step(const Context& ctx, int64_t step);
@@ -73,10 +75,11 @@ class Optimiser {
   Params& params_;
   OptimiserSettings settings_;
   std::vector<Moments> moments_;
-  Buffer squares_;                 // f64 (M)
+  Buffer squares_;                 // f64 (M), where the gradients are
+  Buffer seen_squares_;            // f64 (M), their copy on the host of a device
   std::vector<double> grad_norm_;  // (M)
   std::vector<double> lr_;         // (M)
-  std::vector<double> scale_;      // (M)
+  std::vector<double> scale_;      // (M), of sgd, which knows no squares
   // Lists for the ops, kept so that a step allocates nothing.
   std::vector<Tensor> grads_;
   std::vector<ops::AdamWTensors> adam_;

@@ -6,6 +6,7 @@
 
 #include "kernels/autograd/ops.h"
 #include "kernels/memory/copy.h"
+#include "kernels/memory/device.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 
 namespace sv {
@@ -70,6 +71,12 @@ Trainer::Trainer(Reasoner& model,
   std::iota(healthy_.begin(), healthy_.end(), 0);
 }
 
+Trainer::~Trainer() {
+  if (device()) {
+    device()->drop_copies();  // an error may have left some under way, into memory that goes now
+  }
+}
+
 Context Trainer::context() {
   const bool all = healthy_.size() == static_cast<size_t>(model_.models());
   return memory_.context(threads_, all ? std::span<const int>{} : healthy_);
@@ -83,37 +90,50 @@ size_t Trainer::system_allocations() const {
   return n;
 }
 
-/// Adds the losses of a run to those of its models.
-void Trainer::add_losses(Tape& tape, const Worker& w) {
-  const MemoryScope scope(tape.ctx);
-  for (const auto& [loss, who] : w.losses) {
-    tape.ctx.models = who;
-    const Tensor losses = to_host(tape.ctx, loss);
-    for (int i = 0; i < tape.ctx.model_count(loss); ++i) {
+/// What the host wants to know of a run: its losses, and with `answers` what the models have
+/// answered after their last update. On a device it is on its way.
+void Trainer::ask(Tape& tape, size_t first_loss, bool answers, Rows rows, Worker& w) const {
+  for (size_t i = first_loss; i < w.losses.size(); ++i) {
+    w.losses[i].loss = to_host_later(tape.ctx, w.losses[i].loss);
+  }
+  const std::span<const int> outer = tape.ctx.models;
+  for (const Readout& y : w.trajectory.readouts) {
+    tape.ctx.models = y.models;
+    const Tensor logits = y.logits.value();
+    int* last = tape.host().alloc_n<int>(static_cast<size_t>(logits.dim(0)));
+    size_t count = 0;
+    for (int i = 0; answers && i < tape.ctx.model_count(logits); ++i) {
       const int m = tape.ctx.model(i);
-      sum_of(w.plan.members.first + m, w.plan.members.lane).loss += element(losses, m);
+      if (y.r == w.trajectory.depth[static_cast<size_t>(m)]) {
+        last[count++] = m;
+      }
+    }
+    if (count > 0) {
+      const Tensor answer =
+          make_tensor(tape.arena(), {logits.dim(0), rows.count, batch_.positions}, DType::i32);
+      ops::argmax(tape.ctx, logits, answer);
+      w.answers.push_back({y.r, {last, count}, to_host_later(tape.ctx, answer)});
     }
   }
+  tape.ctx.models = outer;
 }
 
-/// Adds the answers of models of which a readout is the last.
-void Trainer::score(Tape& tape, const Readout& y, Rows rows, const Worker& w) {
-  const MemoryScope scope(tape.ctx);
-  tape.ctx.models = y.models;
-  const Tensor logits = y.logits.value();
-  Tensor answer;
-  for (int i = 0; i < tape.ctx.model_count(logits); ++i) {
-    const int m = tape.ctx.model(i), place = w.plan.members.first + m;
-    if (y.r != w.trajectory.depth[static_cast<size_t>(m)]) {
-      continue;
+/// Adds losses and answers of a group, once they are there.
+void Trainer::score(const Context& ctx, Rows rows, const Worker& w) {
+  const Members& members = w.plan.members;
+  for (const auto& [loss, who] : w.losses) {
+    Context of = ctx;
+    of.models = who;
+    for (int i = 0; i < of.model_count(loss); ++i) {
+      sum_of(members.first + of.model(i), members.lane).loss += element(loss, of.model(i));
     }
-    if (!answer) {
-      answer = make_tensor(tape.arena(), {logits.dim(0), rows.count, batch_.positions}, DType::i32);
-      ops::argmax(tape.ctx, logits, answer);
-      answer = to_host(tape.ctx, answer);
+  }
+  for (const auto& [r, who, answer] : w.answers) {
+    for (const int m : who) {
+      const int place = members.first + m;
+      sum_of(place, members.lane)
+          .score.add(score_answers(answer.slice(m, 1).as<int32_t>(), batch_, place, rows, r));
     }
-    sum_of(place, w.plan.members.lane)
-        .score.add(score_answers(answer.slice(m, 1).as<int32_t>(), batch_, place, rows, y.r));
   }
 }
 
@@ -121,6 +141,8 @@ void Trainer::score(Tape& tape, const Readout& y, Rows rows, const Worker& w) {
 /// objective.
 void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Worker& w) {
   const int first = w.plan.members.first;
+  w.losses.clear();
+  w.answers.clear();
   for (int run = 0; run < objective_->runs(); ++run) {
     Tape tape(ctx, true);
     w.plan.depth = depth_;
@@ -136,18 +158,25 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
       w.plan.start = &w.start;
     }
     unroll(model_, inputs, w.plan, tape, w.trajectory);
-    w.losses.clear();
-    Supervised supervised{
-        tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses, carry_, w.own};
+    const size_t first_loss = w.losses.size();
+    Supervised supervised{tape,
+                          model_,
+                          inputs,
+                          w.plan,
+                          w.trajectory,
+                          batch_,
+                          rows,
+                          settings_,
+                          w.losses,
+                          carry_,
+                          w.own};
     objective_->supervise(run, supervised);
     tape.ctx.models = ctx.models;
-    tape.backward();
-    add_losses(tape, w);
-    for (const Readout& y : w.trajectory.readouts) {
-      if (run == 0) {
-        score(tape, y, rows, w);
-      }
+    {
+      const TimeRange range(device(), "backward");
+      tape.backward();
     }
+    ask(tape, first_loss, run == 0, rows, w);
     if (carry_.on()) {
       carry_.keep(ctx, first, rows, w.trajectory, w.trajectory.readouts.back(), w.plan.step);
     }
@@ -165,11 +194,13 @@ void Trainer::run_lane(int m, int lane, const Inputs& inputs, Worker& w, int thr
   for (int g = 0; g < groups; ++g) {
     const Rows rows = piece(all, g, groups);
     w.memory.reset();
-    run_group(w.memory.context(threads), slice(inputs, m, rows), rows, w);
+    const Context ctx = w.memory.context(threads);
+    run_group(ctx, slice(inputs, m, rows), rows, w);
+    score(ctx, rows, w);
   }
 }
 
-/// All healthy models with all rows, on a device.
+/// All healthy models with all rows, on a device; not yet scored.
 void Trainer::run_pack(const Inputs& inputs, Worker& w) {
   w.plan.members = {};
   w.plan.taps = planted_.model >= 0 ? &planted_.taps : nullptr;
@@ -179,10 +210,9 @@ void Trainer::run_pack(const Inputs& inputs, Worker& w) {
   run_group(w.memory.context(1, context().models), inputs, lanes_[0], w);
 }
 
-/// Lanes of each model in order: loss, score and gradient.
-void Trainer::add_lanes() {
+/// Lanes of each model in order: loss and score.
+void Trainer::add_scores() {
   const int lanes = static_cast<int>(lanes_.size());
-  model_.params().fold_lanes(context(), lanes);
   for (const int m : healthy_) {
     LaneSum total;
     for (int lane = 0; lane < lanes; ++lane) {
@@ -248,6 +278,7 @@ void Trainer::watch(int64_t step, const Inputs& inputs) {
 }
 
 const std::vector<Frozen>& Trainer::step(int64_t step) {
+  const TimeRange range(device(), "step", step);
   fresh_.clear();
   memory_.reset();
   Batch& drawn = carry_.on() ? drawn_ : batch_;
@@ -276,22 +307,32 @@ const std::vector<Frozen>& Trainer::step(int64_t step) {
   if (device() && !healthy_.empty()) {
     run_pack(inputs, *workers_[0]);
   }
-  add_lanes();
+  model_.params().fold_lanes(context(), static_cast<int>(lanes_.size()));
   if (!settings_.plant_nan.empty()) {
     plant_gradient(settings_.plant_nan, model_, step);
   }
-  optimiser_.measure(context());
+  {
+    const TimeRange measuring(device(), "optimiser");
+    optimiser_.measure(context());
+  }
+  if (device() && !healthy_.empty()) {
+    finish_copies(context());  // the one time in a step that the host waits for a device
+    score(context(), lanes_[0], *workers_[0]);
+  }
+  add_scores();
   bool finite = true;
+  const std::span<const double> norms = optimiser_.grad_norm();
   for (const int m : healthy_) {
     const auto i = static_cast<size_t>(m);
     stats_.loss[i] = loss_now_[i];
-    stats_.grad_norm[i] = optimiser_.grad_norm()[i];
-    finite = finite && std::isfinite(loss_now_[i]) && std::isfinite(optimiser_.grad_norm()[i]);
+    stats_.grad_norm[i] = norms[i];
+    finite = finite && std::isfinite(loss_now_[i]) && std::isfinite(norms[i]);
   }
   if (!finite) {
     watch(step, inputs);
   }
   if (!healthy_.empty()) {
+    const TimeRange updating(device(), "optimiser");
     optimiser_.step(context(), step);
   }
   return fresh_;

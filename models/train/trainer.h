@@ -46,6 +46,9 @@ class Trainer {
           const Depth& depth,
           int threads,
           int most_lanes = kMaxLanes);
+  ~Trainer();
+  Trainer(const Trainer&) = delete;
+  Trainer& operator=(const Trainer&) = delete;
 
   /// Step number `step` (from 0). Returns the models it froze (usually none). Steps must be made in
   /// order, but which steps came before in this process does not matter: all draws are keyed by the
@@ -65,6 +68,12 @@ class Trainer {
   size_t system_allocations() const;
 
  private:
+  /// What models answered (M, rows, T) after update r, their last one; in host memory.
+  struct Answers {
+    int r;
+    std::span<const int> who;
+    Tensor answer;
+  };
   /// What a thread works with.
   struct Worker {
     explicit Worker(Device* device) : memory(device) {}
@@ -72,7 +81,8 @@ class Trainer {
     Plan plan;
     Start start;
     Trajectory trajectory;
-    std::vector<AddedLoss> losses;  // of one run
+    std::vector<AddedLoss> losses;  // of a group; in host memory once they were asked for
+    std::vector<Answers> answers;
     OwnRun own;
   };
   /// What one lane of one model adds up to.
@@ -83,13 +93,13 @@ class Trainer {
   void run_lane(int m, int lane, const Inputs& inputs, Worker& worker, int threads);
   void run_pack(const Inputs& inputs, Worker& worker);
   void run_group(const Context& ctx, const Inputs& inputs, Rows rows, Worker& worker);
-  void add_losses(Tape& tape, const Worker& worker);
-  void score(Tape& tape, const Readout& y, Rows rows, const Worker& worker);
+  void ask(Tape& tape, size_t first_loss, bool answers, Rows rows, Worker& worker) const;
+  void score(const Context& ctx, Rows rows, const Worker& worker);
   LaneSum& sum_of(int m, int lane) {
     return sums_[static_cast<size_t>(m) * lanes_.size() + static_cast<size_t>(lane)];
   }
   Device* device() const { return model_.params().device(); }
-  void add_lanes();
+  void add_scores();
   void freeze(int m, int64_t step, std::string what);
   void watch(int64_t step, const Inputs& inputs);
   Context context();

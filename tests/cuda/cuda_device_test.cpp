@@ -2,6 +2,7 @@
 // which order, and what it says when that fails.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
@@ -109,6 +110,70 @@ TEST_F(CudaDeviceTest, WorkHappensInTheOrderOfTheCalls) {
   device->free(b);
 }
 
+/// More than the staging memory holds, so that early pieces are taken out while later ones begin.
+TEST_F(CudaDeviceTest, ACopyForLaterIsOfTheMomentItWasAskedFor) {
+  const auto device = open(0);
+  for (const size_t bytes : {size_t{10}, (size_t{3} << 20) + 5, size_t{20} << 20}) {
+    void* p = device->alloc(bytes);
+    const std::vector<unsigned char> one(bytes, 1), two(bytes, 2);
+    std::vector<unsigned char> first(bytes, 7), second(bytes, 7);
+    device->to_device(p, one.data(), bytes);
+    device->to_host_later(first.data(), p, bytes);
+    device->to_device(p, two.data(), bytes);
+    device->to_host_later(second.data(), p, bytes);
+    device->zero(p, bytes);
+    EXPECT_EQ(second.back(), 7) << "nobody has waited for it yet";
+    device->finish_copies();
+    EXPECT_TRUE(first == one && second == two) << bytes;
+    device->finish_copies();  // nothing is left to do
+    device->free(p);
+  }
+}
+
+TEST_F(CudaDeviceTest, WaitingForACopyDoesNotWaitForWorkBehindIt) {
+  const auto device = open(0);
+  const Args args{};
+  std::vector<unsigned char> host(100);
+  void* p = device->alloc(host.size());
+  device->to_host_later(host.data(), p, host.size());
+  runtime().fault = cudaErrorIllegalAddress;
+  device->launch("small", {}, &args, sizeof args);
+  device->finish_copies();  // the faulty kernel has not run
+  EXPECT_EQ(host[0], 0xFF);
+  EXPECT_EQ(std::count(runtime().calls.begin(), runtime().calls.end(), "cudaStreamSynchronize"), 0);
+  runtime().fault = cudaSuccess;
+  device->free(p);
+}
+
+TEST_F(CudaDeviceTest, CopiesThatWereDroppedWriteNothing) {
+  const auto device = open(0);
+  constexpr size_t kBytes = size_t{2} << 20;
+  void* p = device->alloc(kBytes);
+  std::vector<unsigned char> dropped(kBytes, 7), wanted(12 * kBytes, 7);
+  device->to_host_later(dropped.data(), p, kBytes);
+  device->drop_copies();
+  for (size_t i = 0; i < 12; ++i) {  // round all slots
+    device->to_host_later(wanted.data() + i * kBytes, p, kBytes);
+  }
+  device->finish_copies();
+  EXPECT_TRUE(std::all_of(dropped.begin(), dropped.end(), [](int b) { return b == 7; }));
+  EXPECT_TRUE(std::all_of(wanted.begin(), wanted.end(), [](int b) { return b == 0xFF; }));
+  device->free(p);
+}
+
+TEST_F(CudaDeviceTest, AnErrorLeavesNoCopyUnderWay) {
+  const auto device = open(0);
+  void* p = device->alloc(64);
+  std::vector<unsigned char> host(64, 7);
+  device->to_host_later(host.data(), p, 64);
+  runtime().fail_call = static_cast<int>(runtime().calls.size()) + 1;  // after cudaSetDevice
+  EXPECT_TRUE(says(error_of([&] { device->finish_copies(); }), "cudaEventSynchronize"));
+  runtime().fail_call = -1;
+  device->finish_copies();
+  EXPECT_EQ(host[0], 7);
+  device->free(p);
+}
+
 TEST_F(CudaDeviceTest, OutOfMemoryNamesBytesAndSettings) {
   const auto device = open(0);
   void* p = device->alloc(size_t{40} << 20);
@@ -140,6 +205,22 @@ TEST_F(CudaDeviceTest, ALaunchPassesShapeAndArguments) {
   EXPECT_EQ(l.block.x * l.block.y * l.block.z, 96u);
   EXPECT_EQ(l.shared, 640u);
   EXPECT_EQ(std::memcmp(l.args.data(), &args, sizeof args), 0);
+}
+
+TEST_F(CudaDeviceTest, AProfilerSeesRangesAroundLaunches) {
+  if (CUDART_VERSION < 13000) {
+    GTEST_SKIP() << "the NVTX of this toolkit finds no profiler that is linked in";
+  }
+  const auto device = open(0);
+  const Args args{};
+  {
+    const TimeRange step(device.get(), "step", 7);
+    const TimeRange block(device.get(), "block", 0);
+    device->launch("small", {}, &args, sizeof args);
+  }
+  device->launch("large", {}, &args, sizeof args);
+  const std::vector<std::string> want = {"step 7", "block 0", "small", "-", "-", "-", "large", "-"};
+  EXPECT_EQ(runtime().ranges, want);
 }
 
 TEST_F(CudaDeviceTest, AGridWithoutBlocksRunsNothing) {
@@ -253,7 +334,8 @@ TEST_F(CudaDeviceTest, EveryCallIsCheckedAndNothingIsLeftBehind) {
     const Args args{};
     device->launch("large", {.shared_bytes = 64 << 10}, &args, sizeof args);
     device->synchronise();
-    device->to_host(host.data(), block.p, host.size());
+    device->to_host_later(host.data(), block.p, host.size());
+    device->finish_copies();
   };
   everything();
   expect_nothing_left();

@@ -34,6 +34,7 @@ struct Runtime {
   size_t args_bytes = 0;                    // of a launch
   size_t used = 0;                          // device bytes
   int pinned = 0, events = 0, streams = 0;  // that live
+  std::vector<std::string> ranges;          // of NVTX: names as they open, "-" as they close
 };
 Runtime& runtime();
 void reset();

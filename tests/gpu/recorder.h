@@ -23,9 +23,11 @@ class Recorder final : public Device {
   void to_device(void* dst, const void* src, size_t bytes) override {
     device_.to_device(dst, src, bytes);
   }
-  void to_host(void* dst, const void* src, size_t bytes) override {
-    device_.to_host(dst, src, bytes);
+  void to_host_later(void* dst, const void* src, size_t bytes) override {
+    device_.to_host_later(dst, src, bytes);
   }
+  void finish_copies() override { device_.finish_copies(); }
+  void drop_copies() noexcept override { device_.drop_copies(); }
   void copy(void* dst, const void* src, size_t bytes) override { device_.copy(dst, src, bytes); }
   void zero(void* dst, size_t bytes) override { device_.zero(dst, bytes); }
   void launch(const char* kernel,

@@ -1,6 +1,7 @@
-// What tests of models on a device share: the executor as the device, and the same model on both
-// sides.
+// What tests of models on a device share: the executor as the device, the same model on both sides,
+// and what a run leaves.
 #pragma once
+#include "kernels/autograd/ops.h"
 #include "kernels/memory/copy.h"
 #include "kernels/simt/memory_faults.h"
 #include "kernels/simt/simt_device.h"
@@ -45,6 +46,127 @@ inline double distance(const std::vector<float>& a, const std::vector<float>& b)
     EXPECT_EQ(std::isfinite(x), std::isfinite(y));
   }
   return most;
+}
+
+/// f32 products of up to 16 terms through up to 6 updates, whose norms keep the state near 1: some
+/// tens of roundings of 6e-8.
+inline constexpr double kForward = 1e-5;
+/// The same back through the updates, summed over 15 positions.
+inline constexpr double kBackward = 1e-4;
+
+/// What a run leaves, in host memory.
+struct Result {
+  std::vector<std::vector<float>> logits;  // of the models of each readout, in order
+  std::vector<float> final, residual;
+  std::vector<double> loss;
+  std::vector<std::vector<float>> gradients;
+  std::vector<int> steps, chosen;
+  bool operator==(const Result&) const = default;
+};
+
+class Runner {
+ public:
+  explicit Runner(Reasoner& model) : model_(model), memory_(device(), size_t{1} << 20) {}
+  Device* device() const { return model_.params().device(); }
+  /// How often the host waited for the device in the last call of unroll.
+  int64_t waits() const { return waits_; }
+  const BlockPaths& blocks() const { return blocks_; }
+
+  Result run(const Data& data, const Plan& plan, bool backward = false) {
+    memory_.reset();
+    const Context ctx = memory_.context(1);
+    Tape tape(ctx, backward);
+    Inputs in = data.inputs();
+    for (Tensor* x : in.tensors()) {  // not the ids
+      *x = to_device(ctx, *x);
+    }
+    Trajectory out;
+    const auto* simt = dynamic_cast<const simt::SimtDevice*>(device());
+    const int64_t before = simt != nullptr ? simt->waits() : 0;
+    unroll(model_, in, plan, tape, out);
+    blocks_ = out.blocks;
+    waits_ = simt != nullptr ? simt->waits() - before : 0;
+    Result r;
+    r.steps = out.steps;
+    r.chosen = out.chosen;
+    r.final = numbers(device(), out.final[0].value());
+    if (out.residual) {
+      r.residual = numbers(device(), out.residual);
+    }
+    for (const Readout& y : out.readouts) {
+      keep_listed(y, r);
+    }
+    if (out.exit_logits) {
+      r.logits.push_back(numbers(device(), out.exit_logits));
+    }
+    if (backward) {
+      differentiate(tape, data, out, r);
+    }
+    return r;
+  }
+
+ private:
+  void keep_listed(const Readout& y, Result& r) {
+    const Tensor all = y.logits.value();
+    for (int m = 0; m < model_.models(); ++m) {
+      if (y.models.empty() || std::ranges::find(y.models, m) != y.models.end()) {
+        r.logits.push_back(numbers(device(), all.slice(m, 1)));
+      }
+    }
+  }
+  void differentiate(Tape& tape, const Data& data, const Trajectory& out, Result& r) {
+    const Context& ctx = tape.ctx;
+    model_.params().zero_grad();
+    const Tensor targets = to_device(ctx, data.targets());
+    const auto filled = [&](const Shape& shape, float value) {
+      const Tensor x = host_tensor(ctx, shape, DType::f32);
+      std::fill_n(x.as<float>(), x.numel(), value);
+      return to_device(ctx, x);
+    };
+    const Tensor weight = filled(targets.shape, 0.25F);
+    const Tensor ones = filled({model_.models(), targets.dim(1)}, 1);
+    for (const Readout& y : out.readouts) {
+      tape.ctx.models = y.models;
+      Var loss = ad::softmax_xent(tape, y.logits, targets, weight);
+      if (y.halt) {
+        loss = ad::add(tape, loss, ad::sigmoid_xent(tape, y.halt, ones, ones));
+      }
+      tape.seed_grad(loss);
+      const Tensor value = to_host(tape.ctx, loss.value());
+      for (int i = 0; i < tape.ctx.model_count(value); ++i) {
+        r.loss.push_back(element(value, tape.ctx.model(i)));
+      }
+    }
+    tape.ctx.models = {};
+    tape.backward();
+    for (const Param& p : model_.params()) {
+      r.gradients.push_back(numbers(device(), p.grad));
+    }
+  }
+
+  Reasoner& model_;
+  Workspace memory_;
+  int64_t waits_ = 0;
+  BlockPaths blocks_;
+};
+
+inline void expect_near(const Result& got, const Result& want) {
+  EXPECT_EQ(got.steps, want.steps);
+  EXPECT_EQ(got.chosen, want.chosen);
+  EXPECT_LT(distance(got.final, want.final), kForward);
+  EXPECT_LT(distance(got.residual, want.residual), kForward);
+  ASSERT_EQ(got.logits.size(), want.logits.size());
+  for (size_t i = 0; i < want.logits.size(); ++i) {
+    EXPECT_LT(distance(got.logits[i], want.logits[i]), kForward) << "readout " << i;
+  }
+  ASSERT_EQ(got.loss.size(), want.loss.size());
+  for (size_t i = 0; i < want.loss.size(); ++i) {
+    EXPECT_NEAR(got.loss[i], want.loss[i], kForward * (1 + want.loss[i]));
+  }
+  ASSERT_EQ(got.gradients.size(), want.gradients.size());
+  for (size_t i = 0; i < want.gradients.size(); ++i) {
+    EXPECT_LT(distance(got.gradients[i], want.gradients[i]), kBackward) << "parameter " << i;
+  }
 }
 
 }  // namespace sv::models_test

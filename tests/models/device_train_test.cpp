@@ -106,6 +106,50 @@ TEST_F(DeviceTraining, FollowsTheCurveOfTheCpuAndRepeatsItsBits) {
   }
 }
 
+/// Kernels by the ranges around them: step / iteration / block / kernel, as a profiler shows them.
+TEST_F(DeviceTraining, ProfilersSeeStepsIterationsAndBlocks) {
+  TrainCase c = tiny_case();
+  c.model.layers = 2;
+  c.depth = "2";
+  c.train.gradient = "checkpoint:2";
+  Training run(c, kSeeds, 1, &device_);
+  const int64_t before = device_.launches();
+  run.steps(4, 5);
+  EXPECT_EQ(device_.open_ranges(), 0U);
+  const std::map<std::string, int64_t>& seen = device_.launches_by_range();
+  int64_t in_step = 0;
+  for (const auto& [name, count] : seen) {
+    in_step += name.starts_with("step 4/") ? count : 0;
+  }
+  EXPECT_EQ(in_step, device_.launches() - before) << "a kernel of the step outside its range";
+  for (const char* within : {"iteration 1/block 0/", "iteration 2/block 1/", "readout 2/"}) {
+    EXPECT_TRUE(seen.contains(std::string("step 4/") + within + "rmsnorm_forward")) << within;
+  }
+  // A recomputed update lies in the backward pass.
+  EXPECT_TRUE(seen.contains("step 4/backward/iteration 2/block 0/rmsnorm_forward"));
+  EXPECT_TRUE(seen.contains("step 4/backward/rmsnorm_dx"));
+  EXPECT_FALSE(seen.contains("step 4/iteration 3/block 0/rmsnorm_forward"));
+}
+
+TEST_F(DeviceTraining, RangesEndWhereARunFails) {
+  TrainCase c = tiny_case();
+  Training run(c, kSeeds, 1, &device_);
+  Tap tap;
+  tap.pattern = "loop.1.block.0.mlp_out";
+  tap.action = [](const TapEvent&) { fail("on purpose"); };
+  const Taps taps = {tap};
+  Plan plan;
+  plan.depth = Depth::fixed(1);
+  plan.taps = &taps;
+  Workspace memory(&device_);
+  Tape tape(memory.context(1), false);
+  Trajectory out;
+  Batch batch;
+  run.data.draw(run.model->params().seeds(), 0, 2, batch);
+  EXPECT_THROW(unroll(*run.model, load_inputs(tape.ctx, batch), plan, tape, out), Error);
+  EXPECT_EQ(device_.open_ranges(), 0U);
+}
+
 /// A batch of several lanes: there the CPU adds gradients in another order.
 TEST_F(DeviceTraining, FollowsTheCurveOfSeveralLanes) {
   TrainCase c = tiny_case();
@@ -115,6 +159,20 @@ TEST_F(DeviceTraining, FollowsTheCurveOfSeveralLanes) {
   Training cpu(c, seeds), there(c, seeds, 1, &device_);
   ASSERT_GT(lanes_of(c.train.batch, cpu.task->spec().positions).size(), 1U);
   expect_same_curve(curve(there, 0, 2), curve(cpu, 0, 2));
+}
+
+/// Losses, answers and norms come together; a halting head's targets are made on the host.
+TEST_F(DeviceTraining, AStepWaitsForTheDeviceOnce) {
+  Training run(tiny_case(), kSeeds, 1, &device_);
+  TrainCase c = tiny_case();
+  c.model.halt_head = true;
+  Training halting(c, kSeeds, 1, &device_);
+  int64_t waits = device_.waits();
+  run.steps(0, 3);
+  EXPECT_EQ(device_.waits() - waits, 3);
+  waits = device_.waits();
+  halting.steps(0, 1);
+  EXPECT_GT(device_.waits() - waits, 1);
 }
 
 TEST_F(DeviceTraining, ASteadyStepAsksForNoMemory) {
@@ -197,21 +255,8 @@ TEST_F(DeviceTraining, AFaultFreezesItsOwnSeedAndIsNamedAsOnTheCpu) {
   }
 }
 
-/// The same weights in two places, after some steps on the CPU.
-struct Pair {
-  Pair(const TrainCase& c, Device* device) : here(c, kSeeds), there(c, kSeeds, 1, device) {
-    here.steps(0, 20);
-    for (size_t i = 0; i < here.model->params().size(); ++i) {
-      const auto id = static_cast<ParamId>(i);
-      write_tensor(
-          device, there.model->params()[id].value, here.model->params()[id].value.tensor().data);
-    }
-  }
-  Training here, there;
-};
-
 TEST_F(DeviceTraining, EvaluationScoresAsOnTheCpu) {
-  const Pair pair(tiny_case(), &device_);
+  const TrainedPair pair(tiny_case(), kSeeds, &device_);
   const Dataset data(pair.here.task, Split::test, 1, 8);
   EvaluateOptions o;
   o.depths = {1, 2, 4};
@@ -228,7 +273,7 @@ TEST_F(DeviceTraining, EvaluationScoresAsOnTheCpu) {
 }
 
 TEST_F(DeviceTraining, EvaluationUnderHaltingStopsRowsAsOnTheCpu) {
-  const Pair pair(tiny_case(), &device_);
+  const TrainedPair pair(tiny_case(), kSeeds, &device_);
   const Dataset data(pair.here.task, Split::test, 1, 8);
   HaltOptions o;
   o.rule = {Halt::Kind::change, 0.3, 1};
@@ -243,7 +288,7 @@ TEST_F(DeviceTraining, EvaluationUnderHaltingStopsRowsAsOnTheCpu) {
 }
 
 TEST_F(DeviceTraining, RecordsWhatIsRecordedOnTheCpu) {
-  const Pair pair(tiny_case(), &device_);
+  const TrainedPair pair(tiny_case(), kSeeds, &device_);
   const Dataset data(pair.here.task, Split::test, 1, 5);
   RecordPlan plan;
   plan.sites = {"loop.*.state_out", "readout.*.logits"};

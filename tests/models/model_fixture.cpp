@@ -1,6 +1,7 @@
 #include "models/model_fixture.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/rng.h"
 #include "kernels/autograd/ops.h"
@@ -120,7 +121,9 @@ TaskSpec tiny_task() {
   return task;
 }
 
-std::vector<Setting> all_settings() {
+namespace {
+
+std::vector<Setting> block_settings() {
   using S = ModelSettings;
   return {
       changed("add", [](S&) {}),
@@ -139,6 +142,16 @@ std::vector<Setting> all_settings() {
       changed("learned", [](S& s) { s.positions = "learned", s.mask = "causal"; }),
       changed("prelude_coda", [](S& s) { s.prelude = 1, s.coda = 1, s.positions = "none"; }),
       changed("halt_head", [](S& s) { s.halt_head = true, s.init = "normal"; }),
+      changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
+      changed(
+          "feedforward_narrow",
+          [](S& s) { s.name = "feedforward", s.depth = 6, s.width = 16, s.match = "parameters"; }),
+  };
+}
+
+std::vector<Setting> recursive_settings() {
+  using S = ModelSettings;
+  return {
       changed_family("hrm", "hrm", [](S&) {}),
       changed_family("hrm_learned",
                      "hrm",
@@ -169,6 +182,12 @@ std::vector<Setting> all_settings() {
                        s.mask = "bidirectional";
                        s.inner = "1@0,2@5", s.symbols = 6, s.token_shift = 1, s.answer_shift = 2;
                      }),
+  };
+}
+
+std::vector<Setting> other_settings() {
+  using S = ModelSettings;
+  return {
       changed(
           "deep_thinking",
           [](S& s) { s.name = "deep_thinking", s.injection = "concat", s.layers = 2; },
@@ -224,11 +243,17 @@ std::vector<Setting> all_settings() {
           "universal_gru",
           "universal",
           [](S& s) { s.cell = "gru", s.init = "zero", s.signals = "none", s.halt_bias = -2; }),
-      changed("feedforward", [](S& s) { s.name = "feedforward", s.depth = 6; }),
-      changed(
-          "feedforward_narrow",
-          [](S& s) { s.name = "feedforward", s.depth = 6, s.width = 16, s.match = "parameters"; }),
   };
+}
+
+}  // namespace
+
+std::vector<Setting> all_settings() {
+  std::vector<Setting> all = block_settings();
+  for (std::vector<Setting> more : {recursive_settings(), other_settings()}) {
+    std::ranges::move(more, std::back_inserter(all));
+  }
+  return all;
 }
 
 ModelSettings setting(const std::string& name) {

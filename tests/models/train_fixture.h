@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "data/tasks.h"
+#include "kernels/memory/copy.h"
 #include "models/train/trainer.h"
 #include "models/zoo.h"
 
@@ -56,6 +57,20 @@ struct Training {
   Dataset data;
   std::unique_ptr<Reasoner> model;
   std::unique_ptr<Trainer> trainer;
+};
+
+/// The same weights in two places, after some steps on the CPU.
+struct TrainedPair {
+  TrainedPair(const TrainCase& c, const std::vector<uint64_t>& seeds, Device* device)
+      : here(c, seeds), there(c, seeds, 1, device) {
+    here.steps(0, 20);
+    for (size_t i = 0; i < here.model->params().size(); ++i) {
+      const auto id = static_cast<ParamId>(i);
+      write_tensor(
+          device, there.model->params()[id].value, here.model->params()[id].value.tensor().data);
+    }
+  }
+  Training here, there;
 };
 
 }  // namespace sv::models_test
