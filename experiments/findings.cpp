@@ -151,7 +151,8 @@ json current(Measured& run, const std::string& path) {
 }
 
 /// Where and how the runs behind a result were made: the device, and how many transformer blocks in
-/// one call or op by op, these with or without an attention pattern.
+/// one call or op by op; of these, how many without an attention pattern and with an MLP in one
+/// call.
 void note_path(Measured& run, json& value) {
   if (!value.is_object()) {
     return;
@@ -159,11 +160,13 @@ void note_path(Measured& run, json& value) {
   value["device"] = device_name(run.model->params().device());
   const int64_t fused = run.blocks.fused.exchange(0), plain = run.blocks.plain.exchange(0);
   const int64_t patternless = run.blocks.patternless.exchange(0);
+  const int64_t fused_mlp = run.blocks.fused_mlp.exchange(0);
   if (fused + plain > 0) {
     value["blocks"] = {{"fused", fused}, {"plain", plain}};
   }
-  if (patternless > 0) {
+  if (patternless + fused_mlp > 0) {
     value["blocks"]["patternless"] = patternless;
+    value["blocks"]["fused_mlp"] = fused_mlp;
   }
 }
 

@@ -42,11 +42,12 @@ Evidence evidence_of(const Reasoner& model, int64_t items, const Provenance& tra
 
 /// BlockPaths of the runs of a measurement, which add at the same time.
 struct BlockCount {
-  std::atomic<int64_t> fused{0}, plain{0}, patternless{0};
+  std::atomic<int64_t> fused{0}, plain{0}, patternless{0}, fused_mlp{0};
   void add(const BlockPaths& run) {
     fused += run.fused;
     plain += run.plain;
     patternless += run.patternless;
+    fused_mlp += run.fused_mlp;
   }
 };
 

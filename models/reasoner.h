@@ -44,7 +44,8 @@ inline constexpr uint64_t kEvaluation = 0xffffffff;
 struct BlockPaths {
   int64_t fused = 0;
   int64_t plain = 0;
-  int64_t patternless = 0;  // of the plain ones: attention that never wrote its pattern
+  // Of the plain ones, on a device: attention that never wrote its pattern, MLPs in one call.
+  int64_t patternless = 0, fused_mlp = 0;
 };
 
 /// What model code is given: the tape, the parameters, the place in the run, and the taps.
@@ -77,11 +78,11 @@ struct Pass {
     return !tape.recording() && packed != nullptr && tape.ctx.device == nullptr &&
            (taps == nullptr || !taps->inside(phase, r, block));
   }
-  /// Attention need not write its pattern: nothing asks for it. On a device, where the pattern is
-  /// most of attention's traffic; on the CPU both ways have the same bits, and it stays in cache.
-  bool patternless(int block) const {
+  /// On a device: nothing asks for what is at this point of the block, so that a kernel may keep it
+  /// to itself. On the CPU it stays in cache either way, and fused::block is for runs without taps.
+  bool skippable(Point point, int block) const {
     return tape.ctx.device != nullptr &&
-           (taps == nullptr || !taps->at({phase, Point::attn_pattern, block, r, -1}));
+           (taps == nullptr || !taps->at({phase, point, block, r, -1}));
   }
   /// Notes that a block of x's models took this path.
   void count(int64_t BlockPaths::*path, Var x) const {
@@ -125,10 +126,7 @@ class Reasoner {
   int models() const { return params_.models(); }
 
  protected:
-  Reasoner(std::vector<uint64_t> seeds,
-           DType dtype,
-           Device* device = nullptr,
-           bool allocate = true)
+  Reasoner(std::vector<uint64_t> seeds, DType dtype, Device* device = nullptr, bool allocate = true)
       : params_(std::move(seeds), dtype, device, allocate) {}
   Params params_;
 };

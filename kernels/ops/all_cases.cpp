@@ -17,6 +17,7 @@
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
+#include "kernels/ops/mlp/cases.h"
 #include "kernels/ops/nll/cases.h"
 #include "kernels/ops/positions/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
@@ -56,6 +57,7 @@ std::vector<OpCases> all_cases() {
       {"layernorm", layernorm_cases},
       {"linear_xent", linear_xent_cases},
       {"matmul", matmul_cases},
+      {"mlp", mlp_cases},
       {"nll", nll_cases},
       {"positions", positions_cases},
       {"readout_stats", readout_stats_cases},

@@ -17,6 +17,7 @@ void add_halt_kernels(KernelTable& t);
 void add_layernorm_kernels(KernelTable& t);
 void add_linear_xent_kernels(KernelTable& t);
 void add_matmul_kernels(KernelTable& t);
+void add_mlp_kernels(KernelTable& t);
 void add_readout_stats_kernels(KernelTable& t);
 void add_reduce_kernels(KernelTable& t);
 void add_rmsnorm_kernels(KernelTable& t);
@@ -44,6 +45,7 @@ KernelTable all_kernels() {
   add_layernorm_kernels(t);
   add_linear_xent_kernels(t);
   add_matmul_kernels(t);
+  add_mlp_kernels(t);
   add_readout_stats_kernels(t);
   add_reduce_kernels(t);
   add_rmsnorm_kernels(t);

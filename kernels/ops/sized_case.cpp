@@ -21,6 +21,7 @@
 #include "kernels/ops/layernorm/cases.h"
 #include "kernels/ops/linear_xent/cases.h"
 #include "kernels/ops/matmul/cases.h"
+#include "kernels/ops/mlp/cases.h"
 #include "kernels/ops/nll/cases.h"
 #include "kernels/ops/positions/cases.h"
 #include "kernels/ops/readout_stats/cases.h"
@@ -189,6 +190,12 @@ constexpr Entry kOps[] = {
      "M B T d out",
      [](Name n, Dims d) {
        return matmul_case(n, {d.M, d.B * d.T, d.d, d.out, false});
+     }},
+    {"mlp",
+     "gated MLP of (M, B*T, d) over hidden units, without gradient",
+     "M B T d hidden",
+     [](Name n, Dims d) {
+       return mlp_case(n, {d.M, d.B * d.T, d.d, d.hidden, true, false});
      }},
     {"nll",
      "stablemax loss of each token of logits (M, B, T, vocab)",

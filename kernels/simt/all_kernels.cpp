@@ -13,6 +13,7 @@
 #include "kernels/ops/linear_xent/linear_xent_body.h"
 #include "kernels/ops/loss_sums_body.h"
 #include "kernels/ops/matmul/matmul_body.h"
+#include "kernels/ops/mlp/mlp_body.h"
 #include "kernels/ops/readout_stats/readout_stats_body.h"
 #include "kernels/ops/reduce/reduce_body.h"
 #include "kernels/ops/rmsnorm/rmsnorm_body.h"
@@ -43,6 +44,7 @@ void add_all_kernels(KernelTable& table) {
   ops::layernorm_kernels(table);
   ops::linear_xent_kernels(table);
   ops::matmul_kernels(table);
+  ops::mlp_kernels(table);
   ops::readout_stats_kernels(table);
   ops::reduce_kernels(table);
   ops::rmsnorm_kernels(table);

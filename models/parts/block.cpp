@@ -6,9 +6,16 @@
 #include "kernels/memory/copy.h"
 #include "kernels/memory/device.h"
 #include "kernels/ops/attention_fused/attention_fused.h"
+#include "kernels/ops/mlp/mlp.h"
 #include "models/parts/parts.h"
 
 namespace sv::parts {
+
+namespace {
+/// Above it the weights that a block of threads holds leave room for few rows, and separate
+/// products read them less often.
+constexpr int kFusedMlpWidth = 128;
+}  // namespace
 
 BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
   BlockShape b{s.width,
@@ -152,13 +159,13 @@ Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
   const ops::AttentionMask masked = mask(pass, in);
   const int heads = shape_.heads, kv_heads = shape_.kv_heads;
   Var mixed;
-  if (pass.patternless(block_) && head_width <= ops::kMostFusedHead) {
+  if (pass.skippable(Point::attn_pattern, block_) && head_width <= ops::kMostFusedHead) {
     mixed = ad::attention_fused(pass.tape, q, k, v, masked, heads, kv_heads, scale);
     pass.count(&BlockPaths::patternless, mixed);
   } else {
     const Var p = ad::attention_pattern(pass.tape, q, k, masked, heads, kv_heads, scale);
-    mixed = ad::attention_mix(
-        pass.tape, pass.tap(Point::attn_pattern, p, block_), v, heads, kv_heads);
+    mixed =
+        ad::attention_mix(pass.tape, pass.tap(Point::attn_pattern, p, block_), v, heads, kv_heads);
   }
   return pass.tap(Point::attn_out, attn_out_(pass, mixed), block_);
 }
@@ -192,7 +199,25 @@ Var Block::convolved(Pass& pass, Var x) const {
   return ad::activate(pass.tape, ops::Activation::silu, sum);
 }
 
+/// up, gate and down in one call: nobody looks in between, and nothing in between has a gradient.
+bool Block::mlp_in_one(const Pass& pass) const {
+  return pass.skippable(Point::mlp_hidden, block_) && !pass.tape.recording() &&
+         pass.tape.ctx.precision == Precision::f32 && shape_.width <= kFusedMlpWidth &&
+         shape_.conv == 0;
+}
+
 Var Block::mlp(Pass& pass, Var x) const {
+  if (mlp_in_one(pass)) {
+    const Var y = pass.tape.output(x.shape(), x.value().dtype, false);
+    const ops::MlpWeights w = {up_.weight(pass),
+                               up_.bias(pass),
+                               down_.weight(pass),
+                               down_.bias(pass),
+                               shape_.mlp == "swiglu"};
+    ops::mlp(pass.tape.ctx, x.value(), w, y.value());
+    pass.count(&BlockPaths::fused_mlp, x);
+    return pass.tap(Point::mlp_out, y, block_);
+  }
   const Var up = up_(pass, x);
   Var hidden = shape_.mlp == "swiglu" ? ad::silu_gate(pass.tape, up)
                                       : ad::activate(pass.tape, ops::Activation::gelu, up);

@@ -35,8 +35,9 @@ class Linear {
          bool bias = false,
          const Init& bias_init = Init::zeros());
   Var operator()(Pass&, Var x) const;
-  /// For fused kernels: the packed matrix, and the bias or nothing.
+  /// For fused kernels: the matrix packed, as it is, and the bias or nothing.
   Tensor panels(const Pass& pass) const { return pass.panels(weight_).y; }
+  Tensor weight(const Pass& pass) const { return pass.value(weight_); }
   Tensor bias(const Pass& pass) const { return pass.value(bias_); }
 
  private:
@@ -104,6 +105,7 @@ class Block {
   void add_norms(Params&, const std::string& name);
   Var attention(Pass&, const Inputs&, Var x) const;
   Var token_mixer(Pass&, Var x) const;
+  bool mlp_in_one(const Pass&) const;
   Var mlp(Pass&, Var x) const;
   Var convolved(Pass&, Var x) const;
   ops::AttentionMask mask(Pass&, const Inputs&) const;

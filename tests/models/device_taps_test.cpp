@@ -106,40 +106,27 @@ TEST_F(DeviceTaps, WritingBackWhatWasReadIsNothingAndReadsSeeWrites) {
   }
 }
 
-/// The same run on both sides; waits of the host are counted on the device.
+/// The same model on both sides.
 struct Both {
-  Both(simt::SimtDevice& where, const ModelSettings& s)
-      : device(where), cpu(make_model(s, kSeeds, DType::f32)), there(copy_on(&where, s, *cpu)) {}
+  Both(simt::SimtDevice& device, const ModelSettings& s)
+      : cpu(make_model(s, kSeeds, DType::f32)), there(copy_on(&device, s, *cpu)), runner(*there) {}
 
-  /// `waits`: of unroll alone.
-  Result run(const Data& data, Plan plan, const Taps& taps, int64_t& waits) {
+  /// On the device.
+  Result run(const Data& data, Plan plan, const Taps& taps) {
     plan.taps = &taps;
-    Workspace memory(&device, size_t{1} << 20);
-    Tape tape(memory.context(1), false);
-    Inputs in = data.inputs();
-    in = {to_device(tape.ctx, in.tokens), to_device(tape.ctx, in.lengths), {}};
-    Trajectory out;
-    waits = -device.waits();
-    unroll(*there, in, plan, tape, out);
-    waits += device.waits();
-    blocks = out.blocks;
-    Result r;
-    r.final = numbers(&device, out.final[0].value());
-    return r;
+    return runner.run(data, plan, plan.gradient.kind != Gradient::Kind::none);
   }
 
-  simt::SimtDevice& device;
   std::unique_ptr<Reasoner> cpu, there;
-  BlockPaths blocks;  // of the last run
+  Runner runner;
 };
 
 TEST_F(DeviceTaps, ReadsOfARunAreWaitedForOnce) {
   Both both(device_, setting("add"));
   Seen states, logits;
   const Taps taps = {states.tap("loop.*.state_out"), logits.tap("readout.*.logits")};
-  int64_t waits = 0;
-  both.run(Data(kSeeds, 2), plan_of("4", SaveAt::Readouts::every), taps, waits);
-  EXPECT_EQ(waits, 1);
+  both.run(Data(kSeeds, 2), plan_of("4", SaveAt::Readouts::every), taps);
+  EXPECT_EQ(both.runner.waits(), 1);
   EXPECT_EQ(states.values.size(), 4U);
   EXPECT_EQ(logits.values.size(), 4U);
 }
@@ -157,12 +144,11 @@ TEST_F(DeviceTaps, ActionsAreCalledInTheOrderOfTheFirings) {
   const Taps taps = {noting("loop.*.state_in", Tap::Kind::read),
                      noting("loop.2.block.0.mlp_out", Tap::Kind::add),
                      noting("loop.*.state_out", Tap::Kind::read)};
-  int64_t waits = 0;
-  both.run(Data(kSeeds, 2), plan_of("3"), taps, waits);
+  both.run(Data(kSeeds, 2), plan_of("3"), taps);
   const std::vector<std::string> want = {
       "state_in1", "state_out1", "state_in2", "mlp_out2", "state_out2", "state_in3", "state_out3"};
   EXPECT_EQ(order, want);
-  EXPECT_EQ(waits, 3) << "the reads before the write, its copy, the reads behind it";
+  EXPECT_EQ(both.runner.waits(), 3) << "the reads before the write, its copy, the reads behind it";
 }
 
 /// Memory that is rewound while a read is under way, and rows that stop.
@@ -219,15 +205,13 @@ TEST_F(DeviceTaps, AReadThatAFailedRunLeftBehindWritesNothing) {
   const Taps taps = {seen.tap("loop.*.state_in")};
   Plan plan = plan_of("2");
   plan.on_update = [](const Update&) { fail("on purpose"); };
-  int64_t waits = 0;
-  EXPECT_THROW(both.run(Data(kSeeds, 2), plan, taps, waits), Error);
+  EXPECT_THROW(both.run(Data(kSeeds, 2), plan, taps), Error);
   device_.finish_copies();  // under AddressSanitizer: not into memory that is gone
   EXPECT_TRUE(seen.values.empty());
 }
 
 TEST_F(DeviceTaps, NeedSomethingToDo) {
   Both both(device_, setting("add"));
-  int64_t waits = 0;
   Tap both_ways = steer({"loop.*.state_out", When::at(1), 1, {}}, {1}, 1);
   both_ways.action = [](const TapEvent&) {};
   Tap reading = both_ways;
@@ -235,10 +219,10 @@ TEST_F(DeviceTaps, NeedSomethingToDo) {
   reading.kind = Tap::Kind::read;
   for (const Tap& tap :
        {writing("loop.1.state_out", Tap::Kind::add, nullptr), both_ways, reading}) {
-    EXPECT_THROW(both.run(Data(kSeeds, 2), plan_of("1"), {tap}, waits), Error);
+    EXPECT_THROW(both.run(Data(kSeeds, 2), plan_of("1"), {tap}), Error);
   }
-  both.run(Data(kSeeds, 2), plan_of("1"), {}, waits);
-  EXPECT_EQ(waits, 0);
+  both.run(Data(kSeeds, 2), plan_of("1"), {});
+  EXPECT_EQ(both.runner.waits(), 0);
 }
 
 /// Every verb that is an edit, on all rows and on some: as on the CPU, and without the host.
@@ -281,9 +265,8 @@ TEST_F(DeviceTaps, EditsAreMadeWithoutTheHost) {
       expect_near(got, Runner(*both.cpu).run(data, plan, some));
       EXPECT_NE(got.logits[1], plain.logits[1]) << "the edit is without effect";
       EXPECT_TRUE(!some || got.logits[0] == plain.logits[0]) << "an edit of model 1 changed 0";
-      int64_t waits = 0;
-      both.run(data, plan_of("3"), taps, waits);
-      EXPECT_EQ(waits, 0);
+      both.run(data, plan_of("3"), taps);
+      EXPECT_EQ(both.runner.waits(), 0);
     }
   }
   const Taps nothing = {steer(target, direction, 0)};
@@ -302,18 +285,36 @@ TEST_F(DeviceTaps, PatternsAreWrittenForThoseWhoAsk) {
   s.layers = 2;
   Both both(device_, s);
   const Data data(kSeeds, 2);
-  int64_t waits = 0;
-  const Result plain = both.run(data, plan_of("3"), {}, waits);
-  EXPECT_EQ(both.blocks.plain, 2 * 2 * 3);
-  EXPECT_EQ(both.blocks.patternless, 2 * 2 * 3);
-  EXPECT_EQ(both.blocks.fused, 0);
+  const Result plain = both.run(data, plan_of("3"), {});
+  EXPECT_EQ(both.runner.blocks().plain, 2 * 2 * 3);
+  EXPECT_EQ(both.runner.blocks().patternless, 2 * 2 * 3);
+  EXPECT_EQ(both.runner.blocks().fused, 0);
   Seen seen;
   const auto identity =
       writing("loop.2..3.block.1.attn_pattern", Tap::Kind::replace, [](const TapEvent&) {});
-  const Result got = both.run(data, plan_of("3"), {seen.tap("loop.2.block.*.q"), identity}, waits);
-  EXPECT_EQ(both.blocks.patternless, 2 * (2 * 3 - 2));
+  const Result got = both.run(data, plan_of("3"), {seen.tap("loop.2.block.*.q"), identity});
+  EXPECT_EQ(both.runner.blocks().patternless, 2 * (2 * 3 - 2));
+  EXPECT_EQ(both.runner.blocks().fused_mlp, 2 * 2 * 3);
   EXPECT_LT(distance(got.final, plain.final), kForward);
   EXPECT_EQ(seen.values.size(), 2U);
+}
+
+/// An MLP is one call where nobody looks at its hidden units and none has a gradient: the same
+/// bits.
+TEST_F(DeviceTaps, HiddenUnitsAreWrittenForThoseWhoAsk) {
+  ModelSettings s = setting("add");
+  Both both(device_, s);
+  const Data data(kSeeds, 2);
+  const Result plain = both.run(data, plan_of("3"), {});
+  EXPECT_EQ(both.runner.blocks().fused_mlp, 2 * 3);
+  Seen seen;
+  EXPECT_TRUE(both.run(data, plan_of("3"), {seen.tap("loop.2.block.0.mlp_hidden")}) == plain);
+  EXPECT_EQ(both.runner.blocks().fused_mlp, 2 * 2);
+  EXPECT_EQ(seen.values.size(), 1U);
+  const Result trained =
+      both.run(data, plan_of("3", SaveAt::Readouts::last, {Gradient::Kind::last_k, 1}), {});
+  EXPECT_EQ(both.runner.blocks().fused_mlp, 2 * 2);
+  EXPECT_EQ(trained.final, plain.final);
 }
 
 TEST_F(DeviceTaps, HeadsTooWideForOneKernelHaveAPattern) {
@@ -322,10 +323,9 @@ TEST_F(DeviceTaps, HeadsTooWideForOneKernelHaveAPattern) {
   s.heads = 1;
   Both both(device_, s);
   const Data data(kSeeds, 1);
-  int64_t waits = 0;
-  both.run(data, plan_of("1"), {}, waits);
-  EXPECT_EQ(both.blocks.plain, 2);
-  EXPECT_EQ(both.blocks.patternless, 0);
+  both.run(data, plan_of("1"), {});
+  EXPECT_EQ(both.runner.blocks().plain, 2);
+  EXPECT_EQ(both.runner.blocks().patternless, 0);
   expect_near(Runner(*both.there).run(data, plan_of("1")),
               Runner(*both.cpu).run(data, plan_of("1")));
 }

@@ -28,6 +28,7 @@ inline const std::vector<DeviceOp>& device_ops() {
       {"layernorm"},
       {"linear_xent"},
       {"matmul"},
+      {"mlp"},
       {"readout_stats"},
       {"reduce"},
       {"rmsnorm"},
