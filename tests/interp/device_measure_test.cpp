@@ -115,7 +115,7 @@ TEST_F(DeviceMeasure, PatchesTurnTheAnswersThatTheyTurnOnTheCpu) {
     o.when = when;
     const PatchResult want = patch(here_, data_, o);
     const PatchResult got = patch(there_, data_, o);
-    EXPECT_TRUE(got.identity_checked);
+    EXPECT_EQ(got.identity_checked, o.controls);
     EXPECT_EQ(got.patches, want.patches);
     for (size_t m = 0; m < want.here.donor.size(); ++m) {
       expect_same(got.here.donor[m], want.here.donor[m]);

@@ -38,8 +38,16 @@ inline std::vector<Case> attention_shapes(const std::string& op) {
         fused_case("M1 B1 T12 S200 H2 G1 K8", {1, 1, 12, 200, 2, 1, 8}),
         fused_case(
             "M1 B1 T130 S130 H1 K4 causal", {1, 1, 130, 130, 1, 1, 4}, {.kind = MaskKind::causal}),
-        fused_case(
-            "M2 B1 T37 S66 H1 K68 lengths", {2, 1, 37, 66, 1, 1, 68}, {.lengths = {66, 33}})};
+        fused_case("M2 B1 T37 S66 H1 K68 lengths", {2, 1, 37, 66, 1, 1, 68}, {.lengths = {66, 33}}),
+        fused_bf16_case("bf16 M2 B2 T5 S5 H2 K3", {2, 2, 5, 5, 2, 2, 3}),
+        fused_bf16_case(
+            "bf16 M2 B2 T7 S7 H4 G2 K5 prefix and lengths, one empty",
+            {2, 2, 7, 7, 4, 2, 5},
+            {.kind = MaskKind::prefix, .lengths = {5, 7, 0, 6}, .prefix = {3, 2, 7, 0}}),
+        fused_bf16_case("bf16 M1 B1 T70 S67 H2 G1 K32 causal",
+                        {1, 1, 70, 67, 2, 1, 32},
+                        {.kind = MaskKind::causal}),
+        fused_bf16_case("bf16 M1 B1 T9 S100 H1 K60", {1, 1, 9, 100, 1, 1, 60})};
   }
   if (op == "attention_mix") {
     return {mix_case("M2 B1 T70 S67 H2 G1 K6", {2, 1, 70, 67, 2, 1, 6}),

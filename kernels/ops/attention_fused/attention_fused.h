@@ -9,10 +9,13 @@
 // inverse rather than a logarithm: with it p comes out as it did. Accumulation: in the dtype of q.
 // On the CPU forward and gradients have the bits of attention_pattern, attention_mix and their
 // VJPs. On a device the softmax runs over tiles of 64 keys (32 for heads over 64 wide), 4 chains a
-// tile, and heads are at most 128 wide. Determinism: bits depend on the sequence alone, not on
-// padding behind `lengths`. Cost per sequence: 4 H T S K flops, 14 H T S K backward; memory: stats,
-// on the CPU T S elements of scratch for each thread. Reference: Dao et al., arXiv:2205.14135;
-// Milakov & Gimelshein, arXiv:1805.02867.
+// tile, and heads are at most 128 wide. There in Precision::bf16 and with heads to 64 wide: q, k, v
+// and exp(score - largest) are rounded to bf16, both products of the forward pass run on tensor
+// cores with f32 sums; the VJP computes in f32 from the rounded q, k and v, so that its pattern is
+// that of the forward pass. Determinism: bits depend on the sequence alone, not on padding behind
+// `lengths`. Cost per sequence: 4 H T S K flops, 14 H T S K backward; memory: stats, on the CPU T S
+// elements of scratch for each thread. Reference: Dao et al., arXiv:2205.14135; Milakov &
+// Gimelshein, arXiv:1805.02867.
 #pragma once
 #include "kernels/ops/attention/attention.h"
 

@@ -9,6 +9,8 @@
 #pragma once
 #include "kernels/math/point.h"
 #include "kernels/ops/attention/attention_tile.h"
+#include "kernels/ops/attention_fused/attention_fused_mma.h"
+#include "kernels/ops/attention_fused/attention_fused_place.h"
 
 namespace sv::ops {
 
@@ -22,36 +24,12 @@ SV_HD constexpr int fused_tile(int K) {
   return K <= 64 ? kHeadTile : kHeadTile / 2;
 }
 
-/// A block's sequence, head (or group) and tile.
-struct FusedPlace {
-  int64_t m, mb;
-  int b, h, tile;
-  template <class C>
-  SV_DEVICE FusedPlace(C& ctx, const LiveModels& models, int B, int heads, int tiles)
-      : m(models.model(ctx.block_y())),
-        mb(m * B + ctx.block_x() / tiles / heads),
-        b(ctx.block_x() / tiles / heads),
-        h(ctx.block_x() / tiles % heads),
-        tile(ctx.block_x() % tiles) {}
-};
-
 /// o = softmax(scale q k^T) v by online softmax: per row the largest score so far and the sum of
 /// exp(score - largest); what was summed before is scaled when a larger score comes.
 struct FusedForward {
   static constexpr const char* kName = "attention_fused_forward";
   static constexpr int kMaxBlock = kHeadThreads;
-  struct Args {
-    const float* q;  // (M, B, T, H K)
-    const float* k;  // (M, B, S, G K)
-    const float* v;  // (M, B, S, G K)
-    float* o;        // (M, B, T, H K)
-    float* stats;    // (M, B, H, T, 2)
-    AttentionShape d;
-    DeviceMask mask;
-    float scale;
-    bool vector;
-    LiveModels models;
-  };
+  using Args = FusedForwardArgs;
   struct Tiles {
     HeadTile q, k, v, p;
     HeadTile most, sum, shrink;    // (1, tile_T)
@@ -459,6 +437,9 @@ struct FusedDkv {
 template <class Table>
 void attention_fused_kernels(Table& t) {
   t.template add<FusedForward>();
+  t.template add<FusedForwardBf16Narrow>();
+  t.template add<FusedForwardBf16>();
+  t.template add<FusedRound>();
   t.template add<FusedDelta>();
   t.template add<FusedDq>();
   t.template add<FusedDkv>();

@@ -34,13 +34,59 @@ void launch_delta(const Context& ctx,
 
 }  // namespace
 
+namespace {
+
+/// The products of heads this wide go to tensor cores in this precision.
+bool on_tensor_cores(const Context& ctx, const AttentionShape& d) {
+  return ctx.precision == Precision::bf16 && d.K <= kMostMmaHead;
+}
+
+template <class K>
+void launch_mma(const Context& ctx, const FusedForwardArgs& args) {
+  const int tiles = head_tile_count(args.d.T, kMmaQueries);
+  launch<K>(
+      ctx, head_blocks(args.d, args.d.H, tiles, args.models, K::kThreads, K::kSharedBytes), args);
+}
+
+/// A copy of x with the live models' values rounded to bf16.
+Tensor rounded(const Context& ctx, const Tensor& x, const LiveModels& models) {
+  const Tensor y = make_tensor(*ctx.arena, x.shape, x.dtype);
+  const int64_t elements = x.dim(0) == 0 ? 0 : x.numel() / x.dim(0);
+  const int64_t blocks = (elements + FusedRound::kThreads - 1) / FusedRound::kThreads;
+  launch<FusedRound>(
+      ctx,
+      {.grid_x = static_cast<int>(blocks), .grid_y = models.count, .block = FusedRound::kThreads},
+      {x.as<float>(), y.as<float>(), elements, models});
+  return y;
+}
+
+}  // namespace
+
 void attention_fused(const Context& ctx,
                      const FusedAttention& in,
                      const Tensor& o,
                      const Tensor& stats) {
   AttentionShape d = shape_of(in, "attention_fused");
   d.tile_S = std::min(fused_tile(d.K), std::max(4, up_to_four(d.S)));
-  const LiveModels models = live_models(ctx, in.q.dim(0));
+  const FusedForwardArgs args{
+      in.q.as<float>(),
+      in.k.as<float>(),
+      in.v.as<float>(),
+      o.as<float>(),
+      stats.as<float>(),
+      d,
+      device_mask(in.mask),
+      static_cast<float>(in.scale),
+      d.K % 4 == 0 && all_aligned({in.q.data, in.k.data, in.v.data, o.data}),
+      live_models(ctx, in.q.dim(0))};
+  if (on_tensor_cores(ctx, d)) {
+    if (d.K <= kMostMmaHead / 2) {
+      launch_mma<FusedForwardBf16Narrow>(ctx, args);
+    } else {
+      launch_mma<FusedForwardBf16>(ctx, args);
+    }
+    return;
+  }
   const int softmax_threads =
       (kSoftmaxParts * d.tile_T + simt::kWarp - 1) / simt::kWarp * simt::kWarp;
   const int block =
@@ -48,17 +94,8 @@ void attention_fused(const Context& ctx,
   launch<FusedForward>(
       ctx,
       head_blocks(
-          d, d.H, head_tile_count(d.T, d.tile_T), models, block, FusedForward::Tiles(d).bytes),
-      {in.q.as<float>(),
-       in.k.as<float>(),
-       in.v.as<float>(),
-       o.as<float>(),
-       stats.as<float>(),
-       d,
-       device_mask(in.mask),
-       static_cast<float>(in.scale),
-       d.K % 4 == 0 && all_aligned({in.q.data, in.k.data, in.v.data, o.data}),
-       models});
+          d, d.H, head_tile_count(d.T, d.tile_T), args.models, block, FusedForward::Tiles(d).bytes),
+      args);
 }
 
 void attention_fused_vjp(const Context& ctx,
@@ -75,8 +112,14 @@ void attention_fused_vjp(const Context& ctx,
   float* delta =
       ctx.arena->alloc_n<float>(static_cast<size_t>(int64_t{models.count} * d.B * d.H * d.T));
   launch_delta(ctx, d, models, o, dout, delta);
+  FusedAttention read = in;
+  if (on_tensor_cores(ctx, d)) {
+    for (Tensor* x : {&read.q, &read.k, &read.v}) {
+      *x = rounded(ctx, *x, models);
+    }
+  }
   FusedBackwardArgs args{};
-  args.q = in.q.as<float>(), args.k = in.k.as<float>(), args.v = in.v.as<float>();
+  args.q = read.q.as<float>(), args.k = read.k.as<float>(), args.v = read.v.as<float>();
   args.dout = dout.as<float>(), args.stats = stats.as<float>(), args.delta = delta;
   args.dq = data_or_null<float>(dq);
   args.dk = data_or_null<float>(dk);
@@ -87,7 +130,7 @@ void attention_fused_vjp(const Context& ctx,
   args.adds_dq = dq.adds(), args.adds_dk = dk.adds(), args.adds_dv = dv.adds();
   args.vector =
       d.K % 4 == 0 &&
-      all_aligned({in.q.data, in.k.data, in.v.data, dout.data, args.dq, args.dk, args.dv});
+      all_aligned({read.q.data, read.k.data, read.v.data, dout.data, args.dq, args.dk, args.dv});
   args.models = models;
   const int pattern = patch_threads(d.tile_T, d.tile_S);
   if (args.dq) {

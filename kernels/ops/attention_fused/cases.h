@@ -77,6 +77,32 @@ inline Case fused_case(const std::string& name, AttentionDims d, AttentionMasks 
   return c;
 }
 
+/// Values of the case representable in bf16, so that q k is exact and what bf16 costs is the
+/// rounding of exp(score - largest) for the second product: half an ulp of 2^-8 in each weight.
+inline Case fused_bf16_case(const std::string& name, AttentionDims d, AttentionMasks masks = {}) {
+  Case c = fused_case(name, d, masks);
+  for (size_t i = 0; i < 3; ++i) {
+    for (double& x : c.inputs[i].values) {
+      x = static_cast<double>(static_cast<float>(bf16(static_cast<float>(x))));
+    }
+  }
+  const auto under = [](Context ctx) {
+    ctx.precision = ctx.device ? Precision::bf16 : Precision::f32;
+    return ctx;
+  };
+  c.run = [under, run = c.run](const Context& ctx, const Tensors& in, const Tensors& out) {
+    run(under(ctx), in, out);
+  };
+  c.vjp = [under, vjp = c.vjp](const Context& ctx,
+                               const Tensors& in,
+                               const Tensors& out,
+                               const Tensors& dout,
+                               const Grads& din) { vjp(under(ctx), in, out, dout, din); };
+  c.tolerance.f32 = 2e-3;
+  c.tolerance.reason = "weights of the second product in bf16: 2^-9 of the largest value";
+  return c;
+}
+
 inline std::vector<Case> attention_fused_cases() {
   return {
       fused_case("M2 B2 T5 S5 H2 K3", {2, 2, 5, 5, 2, 2, 3}),
