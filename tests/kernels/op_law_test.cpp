@@ -66,7 +66,7 @@ TEST_P(OpLaw, TheReferenceKernelsAgree) {
   const cpu::Isa best = cpu::isa();
   const std::string& op = GetParam().op;
   const bool products =
-      op.ends_with("matmul") || op == "linear_xent" || op.starts_with("attention");
+      op.ends_with("matmul") || op == "linear_xent" || op == "mlp" || op.starts_with("attention");
   each_case([&](const Case& c) {
     for (const DType dtype : {DType::f32, DType::f64}) {
       cpu::use_isa(best);
