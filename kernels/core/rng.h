@@ -50,29 +50,45 @@ class Rng {
         step_(step) {}
 
   /// 32 uniform bits.
-  constexpr uint32_t bits(uint64_t index) const {
-    const auto b =
-        Philox::block({static_cast<uint32_t>(index >> 2),
-                       static_cast<uint32_t>(step_),
-                       static_cast<uint32_t>(step_ >> 32) ^ static_cast<uint32_t>(index >> 34),
-                       stream_},
-                      key_);
-    return b[index & 3];
-  }
+  constexpr uint32_t bits(uint64_t index) const { return block(index >> 2)[index & 3]; }
   /// Uniform in [0, 1), 24 bits: the same value in float and double.
-  constexpr double uniform(uint64_t index) const { return (bits(index) >> 8) * 0x1.0p-24; }
+  constexpr double uniform(uint64_t index) const { return unit(bits(index)); }
   /// Uniform integer in [0, n), n >= 1; the bias of at most n / 2^32 is accepted.
   constexpr uint32_t below(uint64_t index, uint32_t n) const {
     return static_cast<uint32_t>((uint64_t{bits(index)} * n) >> 32);
   }
   /// Standard normal by Box-Muller from two draws (2 index, 2 index + 1).
-  double normal(uint64_t index) const {
-    const double u = 1.0 - uniform(2 * index);  // (0, 1]
-    const double v = uniform(2 * index + 1);
-    return std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v);
+  double normal(uint64_t index) const { return box_muller(bits(2 * index), bits(2 * index + 1)); }
+  /// normal(first), normal(first + 1), ...: two of them from each block.
+  template <class T>
+  void normals(uint64_t first, int64_t count, T* out) const {
+    for (int64_t i = 0; i < count; ++i) {
+      const uint64_t index = first + static_cast<uint64_t>(i);
+      if (index % 2 != 0 || i + 1 == count) {
+        out[i] = static_cast<T>(normal(index));
+        continue;
+      }
+      const Philox::Counter b = block(index / 2);
+      out[i] = static_cast<T>(box_muller(b[0], b[1]));
+      out[++i] = static_cast<T>(box_muller(b[2], b[3]));
+    }
   }
 
  private:
+  static constexpr double unit(uint32_t bits) { return (bits >> 8) * 0x1.0p-24; }
+  static double box_muller(uint32_t a, uint32_t b) {
+    const double u = 1.0 - unit(a);  // (0, 1]
+    return std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * unit(b));
+  }
+  /// Draws 4 number .. 4 number + 3.
+  constexpr Philox::Counter block(uint64_t number) const {
+    return Philox::block({static_cast<uint32_t>(number),
+                          static_cast<uint32_t>(step_),
+                          static_cast<uint32_t>(step_ >> 32) ^ static_cast<uint32_t>(number >> 32),
+                          stream_},
+                         key_);
+  }
+
   Philox::Key key_;
   uint32_t stream_;
   uint64_t step_;

@@ -58,7 +58,8 @@ std::vector<std::string> told(const TensorShapes& shapes,
   }
   const bool puzzles = has("puzzle_emb.weights"), learned = has("embed_pos.embedding_weight");
   set("puzzles", puzzles ? size_in(shapes, "puzzle_emb.weights", 0) : 0);
-  if (has(first + "mlp_t.down_proj.weight")) {
+  // HRM has attention alone: that the tensor is one too much is said when names are compared.
+  if (has(first + "mlp_t.down_proj.weight") && !has("H_level.layers.0.mlp.down_proj.weight")) {
     out.emplace_back("model.mixer=tokens");
     out.emplace_back("model.positions=none");
     set("token_hidden", size_in(shapes, first + "mlp_t.down_proj.weight", 1));

@@ -192,7 +192,7 @@ class StateStart {
   Var operator()(Pass&, const Inputs&, Var e) const;
 
  private:
-  std::string part_;
+  std::string stream_;  // of random draws
   std::string kind_;
   ParamId vector_ = -1;
 };

@@ -44,7 +44,7 @@ StateStart::StateStart(Params& params,
                        const std::string& part,
                        const std::string& kind,
                        int64_t width)
-    : part_(part), kind_(kind) {
+    : stream_("state_init." + part), kind_(kind) {
   if (kind == "fixed") {
     vector_ = params.add("init." + part, {width}, Init::truncated_normal(1, kCut, true));
     params[vector_].fixed = true;
@@ -61,7 +61,7 @@ Var StateStart::operator()(Pass& pass, const Inputs& in, Var e) const {
   }
   if (kind_ == "random") {
     const Shape inner = {e.shape()[2], e.shape()[3]};
-    const Var x = noise(pass, in, "state_init." + part_, inner, dtype, kCut);
+    const Var x = noise(pass, in, stream_, inner, dtype, kCut);
     return ad::scale(pass.tape, x, 1 / truncated_std(kCut));
   }
   const Var h = zeros(pass, e.shape(), dtype);
@@ -106,9 +106,12 @@ Var noise(Pass& pass,
       for (int64_t b = 0; b < batch; ++b) {
         T* to = x.as<T>() + (m * batch + b) * size;
         const auto first = static_cast<uint64_t>(ids[b]) * static_cast<uint64_t>(size);
-        for (int64_t i = 0; i < size; ++i) {
-          const uint64_t at = first + static_cast<uint64_t>(i);
-          to[i] = static_cast<T>(cut > 0 ? truncated(rng, at, cut) : rng.normal(at));
+        if (cut > 0) {
+          for (int64_t i = 0; i < size; ++i) {
+            to[i] = static_cast<T>(truncated(rng, first + static_cast<uint64_t>(i), cut));
+          }
+        } else {
+          rng.normals(first, size, to);
         }
       }
     }

@@ -114,5 +114,18 @@ TEST(StreamOf, IsFnv1a) {
   EXPECT_EQ(stream_of("foobar"), 0xbf9cf968u);  // values of the FNV reference page
 }
 
+TEST(Rng, NormalsInARowAreThoseOneByOne) {
+  const Rng rng(7, stream_of("row"), (uint64_t{3} << 32) + 5);
+  for (const uint64_t first : {uint64_t{0}, uint64_t{1}, (uint64_t{1} << 34) - 3}) {
+    for (const int64_t count : {0, 1, 2, 7, 8}) {
+      std::vector<double> row(static_cast<size_t>(count));
+      rng.normals(first, count, row.data());
+      for (int64_t i = 0; i < count; ++i) {
+        EXPECT_EQ(row[static_cast<size_t>(i)], rng.normal(first + static_cast<uint64_t>(i)));
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sv

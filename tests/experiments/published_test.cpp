@@ -29,7 +29,7 @@ std::vector<std::string> small(const std::string& layout) {
   if (layout == "hrm") {
     add({"model.name=hrm", "model.layers=2", "model.puzzles=1"});
   } else {
-    add({"model.name=trm", "model.inner=2"});
+    add({"model.name=trm", layout == "rsm" ? "model.inner=1@0,2@50" : "model.inner=2"});
   }
   if (layout == "trm") {
     add({"model.mixer=tokens", "model.positions=none", "model.token_hidden=8", "model.prefix=2"});
@@ -42,8 +42,7 @@ std::vector<std::string> small(const std::string& layout) {
          "model.tied_head=true",
          "model.token_norm=false",
          "model.prefix=0",
-         "train.segments=1",
-         "model.inner=1@0,2@50"});
+         "train.segments=1"});
   }
   return out;
 }
