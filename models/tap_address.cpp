@@ -75,6 +75,14 @@ std::string_view point_name(Point p) {
   return kPointNames[static_cast<size_t>(p)];
 }
 
+bool visited(const Site& site, const Schedule& schedule, int r) {
+  if (site.phase != Phase::loop || site.point == Point::halt) {
+    return true;
+  }
+  const int part = site.part >= 0 ? site.part : schedule.block_part;
+  return part < 0 || schedule.writes_part(r, part);
+}
+
 std::string site_name(const Site& site, const Schedule& schedule) {
   std::string out(kPhaseNames[static_cast<size_t>(site.phase)]);
   if (site.phase != Phase::encode) {
