@@ -22,6 +22,9 @@ struct Schedule {
   std::vector<int> inner;                     // sizes of the nested indices behind the first
   int max_updates = 0;                        // 0: unbounded
   int prefix = 0;                             // positions of the parts before those of the tokens
+  /// Update r + period computes what update r does, but for draws keyed by Pass::row_r: same
+  /// weights, no step signal. Then rows at different updates may share a batch (models/queue.h).
+  bool stationary = true;
 
   int period() const { return static_cast<int>(writes.size()); }
   int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
@@ -36,9 +39,7 @@ struct Schedule {
     return i == 0 ? flat + 1 : flat % inner[i - 1];
   }
   /// Updates of one value of the outermost index.
-  int round() const {
-    return std::accumulate(inner.begin(), inner.end(), 1, std::multiplies<>());
-  }
+  int round() const { return std::accumulate(inner.begin(), inner.end(), 1, std::multiplies<>()); }
   /// The smallest k such that the last k updates of a period write every part: the reach of a
   /// one-step gradient.
   int one_step() const {
