@@ -293,7 +293,7 @@ bool Halting::decide(Pass pass,
   }
   const auto before = std::ranges::count(running_, 0);
   deliver(pass, y, in, out, h);
-  if (plan_.queue != nullptr && model_.schedule().stationary) {
+  if (plan_.queue != nullptr && model_.schedule().stationary()) {
     refill(pass, r, in, out, h);
   }
   const int most = *std::max_element(running_.begin(), running_.end());

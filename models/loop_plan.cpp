@@ -34,7 +34,7 @@ void Loop::plan_depths() {
            "a gradient needs a recording tape");
   if (plan_.queue != nullptr) {
     check_queue();
-    last_r_ = model_.schedule().stationary ? INT_MAX : last_r_;
+    last_r_ = model_.schedule().stationary() ? INT_MAX : last_r_;
     return;  // what rows leave goes to the queue
   }
   const size_t batch = static_cast<size_t>(in_.batch());

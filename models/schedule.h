@@ -22,10 +22,13 @@ struct Schedule {
   std::vector<int> inner;                     // sizes of the nested indices behind the first
   int max_updates = 0;                        // 0: unbounded
   int prefix = 0;                             // positions of the parts before those of the tokens
-  /// Update r + period computes what update r does, but for draws keyed by Pass::row_r: same
-  /// weights, no step signal. Then rows at different updates may share a batch (models/queue.h).
-  bool stationary = true;
+  /// An update depends on r by more than its place in the period and the draws of Pass::row_r: a
+  /// step embedding, a first update unlike the others.
+  bool step_signal = false;
 
+  /// Update r + period computes what update r does: rows at different updates may share a batch
+  /// (models/queue.h). Not so with weights for every update, or a step signal.
+  bool stationary() const { return max_updates == 0 && !step_signal; }
   int period() const { return static_cast<int>(writes.size()); }
   int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
   /// Value of nested index i (counted from 0 except the outermost, which counts from 1) at update

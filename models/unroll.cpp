@@ -278,7 +278,7 @@ void Loop::save_state(int r) {
 void Loop::finish_update(int r, int made) {
   out_.updates_run += made;
   const int64_t live_models = active_.empty() ? models() : static_cast<int64_t>(active_.size());
-  const bool refilled = plan_.queue != nullptr && model_.schedule().stationary;
+  const bool refilled = plan_.queue != nullptr && model_.schedule().stationary();
   out_.row_updates += made * (refilled ? halting_->running() : live_models * in_.batch());
   if (out_.residual) {
     const Tensor row = out_.residual.slice(r - first_r() - 1, 1);

@@ -22,7 +22,6 @@ class Feedforward : public Reasoner {
     SV_CHECK(a.model.depth > 0,
              "model.depth is the number of untied updates and must be set for feedforward");
     schedule_.max_updates = a.model.depth;
-    schedule_.stationary = false;
     for (int r = 1; r <= a.model.depth; ++r) {
       const std::string name = "update." + std::to_string(r);
       Layer layer;

@@ -128,7 +128,7 @@ TEST_P(EveryModel, LeavesTheBitsOfOneBatch) {
       const Work work = drain(*model, data.inputs(), plan, queue, whole_pack);
       EXPECT_TRUE(got == want) << (whole_pack ? "whole pack" : "each model alone");
       const auto made = std::accumulate(want.steps.begin(), want.steps.end(), int64_t{0});
-      if (model->schedule().stationary) {
+      if (model->schedule().stationary()) {
         EXPECT_EQ(work.row_updates, made) << "rows of a refilled batch all run";
         EXPECT_EQ(work.runs, whole_pack ? 1 : 3);
       } else {
@@ -218,7 +218,7 @@ TEST(QueueOfOneModel, NeedsNoMoreMemoryForMoreRows) {
 TEST(Stationary, IsEveryModelButTheUntiedAndThoseInjectedOnce) {
   std::vector<std::string> others;
   for (const Setting& s : all_settings()) {
-    if (!make_model(s.model, kSeeds, DType::f32)->schedule().stationary) {
+    if (!make_model(s.model, kSeeds, DType::f32)->schedule().stationary()) {
       others.push_back(s.name);
     }
   }
