@@ -4,6 +4,10 @@
 //   SV_ISA=avx2 model_bench --benchmark_filter=train/R1
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
 #include "experiments/timing/model_timing.h"
 #include "interp/run.h"
 #include "kernels/cpu/isa.h"
@@ -91,6 +95,36 @@ void taps(benchmark::State& state, const Shape& s, const std::string& what) {
   benchmark::DoNotOptimize(seen);
 }
 
+double milliseconds(auto&& f) {
+  const auto start = std::chrono::steady_clock::now();
+  f();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+      .count();
+}
+
+/// What halting saves: the queue against the same sequences without halting, turn by turn. The goal
+/// for `of_all` is 1.25 times `share`, the mean over the largest number of iterations.
+void halting(benchmark::State& state, int sequences, int threads) {
+  HaltTiming timing(shapes()[0], sequences, kIterations, threads);
+  timing.queue();
+  std::vector<double> of_all, in_step;
+  for ([[maybe_unused]] auto _ : state) {
+    const double all = milliseconds([&] { timing.all(); });
+    const double queue = milliseconds([&] { timing.queue(); });
+    in_step.push_back(milliseconds([&] { timing.in_step(); }) / all);
+    of_all.push_back(queue / all);
+    state.SetIterationTime(queue * 1e-3);
+  }
+  const auto median = [](std::vector<double>& x) {
+    std::ranges::nth_element(x, x.begin() + static_cast<std::ptrdiff_t>(x.size() / 2));
+    return x[x.size() / 2];
+  };
+  state.counters["of_all"] = median(of_all);
+  state.counters["in_step_of_all"] = median(in_step);
+  state.counters["share"] = timing.share();
+  state.counters["goal"] = 1.25 * timing.share();
+}
+
 void add(const std::string& name, auto f) {
   benchmark::RegisterBenchmark(name.c_str(), f)->UseRealTime()->Unit(benchmark::kMillisecond);
 }
@@ -120,6 +154,13 @@ void register_all() {
       const Shape& s = shapes()[static_cast<size_t>(shape)];
       add("taps/" + s.name + "/" + what, [=](benchmark::State& state) { taps(state, s, what); });
     }
+  }
+  for (const int threads : {1, 2}) {
+    const std::string name = "halting/R1/threads:" + std::to_string(threads);
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [=](benchmark::State& state) { halting(state, 256, threads); })
+        ->UseManualTime()
+        ->Unit(benchmark::kMillisecond);
   }
   for (const int batch : {4, 64}) {
     for (const int seeds : {1, 8}) {

@@ -1,7 +1,6 @@
 // Evaluation under a halting rule: what each row answered when it stopped, and the work it left
 // out.
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <map>
 
@@ -78,29 +77,26 @@ HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOpti
   if (options.rule.kind == Halt::Kind::oracle) {
     periods = oracle_periods(data, items, options.rule.threshold);
   }
-  std::atomic<int64_t> row_updates = 0;
-  for_each_group(model, data, items, options.run, false, [&](const GroupRun& group) {
-    const Batch& batch = group.batch;
-    Plan plan;
-    plan.depth = Depth::fixed(options.max_depth);
-    plan.halt = options.rule;
-    plan.periods = &periods;
-    Trajectory trajectory;
-    group.unroll(model, plan, trajectory);
-    Tensor answer = make_tensor(
-        *group.ctx.arena, {group.models(model), batch.size, batch.positions}, DType::i32);
-    ops::argmax(group.ctx, trajectory.exit_logits, answer);
-    answer = to_host(group.ctx, answer);
-    row_updates += trajectory.row_updates;
-    for (int i = 0; i < group.models(model) * batch.size; ++i) {
-      const int m = group.members.first + i / batch.size, b = i % batch.size;
-      const size_t row = static_cast<size_t>(m * items + group.first + b);
-      const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(i) * batch.positions;
-      made[row] = trajectory.steps[static_cast<size_t>(i)];
-      chosen[row] = trajectory.chosen[static_cast<size_t>(i)];
-      scores[row] = score_answers(got, batch, 0, {b, 1}, chosen[row]);
+  const Batch all = data.range(0, static_cast<int>(items));
+  Plan plan;
+  plan.depth = Depth::fixed(options.max_depth);
+  plan.halt = options.rule;
+  plan.periods = &periods;
+  const auto keep = [&](const Context& ctx, const Exits& exits) {
+    const Shape& logits = exits.logits.shape;
+    Tensor answer = make_tensor(*ctx.arena, {1, logits[1], logits[2]}, DType::i32);
+    ops::argmax(ctx, exits.logits, answer);
+    answer = to_host(ctx, answer);
+    for (size_t i = 0; i < exits.rows.size(); ++i) {
+      const int item = exits.rows[i];
+      const size_t row = static_cast<size_t>(exits.model * items + item);
+      const int32_t* got = answer.as<int32_t>() + static_cast<int64_t>(i) * all.positions;
+      made[row] = exits.steps[i];
+      chosen[row] = exits.chosen[i];
+      scores[row] = score_answers(got, all, 0, {item, 1}, chosen[row]);
     }
-  });
+  };
+  const int64_t row_updates = run_to_halt(model, data, items, options.run, plan, keep);
   std::vector<Score> score(models);
   std::vector<double> sum(models), never(models);
   for (size_t row = 0; row < scores.size(); ++row) {

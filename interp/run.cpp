@@ -59,6 +59,25 @@ void GroupRun::unroll(Reasoner& model, Plan& plan, Trajectory& out) const {
   options.note(out);
 }
 
+namespace {
+
+/// Rows that one run works on at a time.
+int group_rows(const Dataset& data, const RunOptions& options, bool whole_pack) {
+  SV_CHECK(options.batch > 0, "batch ", options.batch);
+  const int positions = data.task().spec().positions;
+  return whole_pack ? options.batch : std::clamp(kGroupTokens / positions, 1, options.batch);
+}
+
+std::vector<std::unique_ptr<Workspace>> workspaces(Device* device, int count) {
+  std::vector<std::unique_ptr<Workspace>> out;
+  for (int i = 0; i < count; ++i) {
+    out.push_back(std::make_unique<Workspace>(device, kRunBlock));
+  }
+  return out;
+}
+
+}  // namespace
+
 void for_each_group(Reasoner& model,
                     const Dataset& data,
                     int64_t items,
@@ -68,18 +87,12 @@ void for_each_group(Reasoner& model,
   Device* const device = model.params().device();
   whole_pack = whole_pack || device != nullptr;
   SV_CHECK(items > 0 && items <= data.size(), items, " items of a set of ", data.size());
-  SV_CHECK(options.batch > 0, "batch ", options.batch);
   const int models = whole_pack ? 1 : model.models();
-  const int positions = data.task().spec().positions;
-  const int size =
-      whole_pack ? options.batch : std::clamp(kGroupTokens / positions, 1, options.batch);
+  const int size = group_rows(data, options, whole_pack);
   const int64_t groups = (items + size - 1) / size;
   const int threads = std::max(options.threads, 1);
   const bool alone = models * groups == 1 || whole_pack;
-  std::vector<std::unique_ptr<Workspace>> memory;
-  for (int i = 0; i < threads; ++i) {
-    memory.push_back(std::make_unique<Workspace>(device, kRunBlock));
-  }
+  const auto memory = workspaces(device, threads);
   const PackedWeights packed = pack_weights(model, threads);
   run_tasks(models * groups, alone ? 1 : threads, [&](int64_t task, int worker) {
     Workspace& mine = *memory[static_cast<size_t>(worker)];
@@ -89,6 +102,49 @@ void for_each_group(Reasoner& model,
     const Members members = whole_pack ? Members{} : Members{static_cast<int>(task / groups), 1, 0};
     f({members, batch, first, mine.context(alone ? threads : 1), packed, options});
   });
+}
+
+int64_t run_to_halt(Reasoner& model,
+                    const Dataset& data,
+                    int64_t items,
+                    const RunOptions& options,
+                    const Plan& plan,
+                    const Queue::OnExit& on_exit) {
+  Device* const device = model.params().device();
+  SV_CHECK(items > 0 && items <= data.size(), items, " items of a set of ", data.size());
+  const int rows = static_cast<int>(items);
+  const int models = device != nullptr ? 1 : model.models();
+  const int places = group_rows(data, options, device != nullptr);
+  const int threads = std::max(options.threads, 1);
+  const bool alone = device != nullptr || (models == 1 && rows <= places);
+  const auto memory = workspaces(device, alone ? 1 : threads);
+  Workspace shared(device, kRunBlock);
+  const Inputs all = load_inputs(shared.context(1), data.range(0, rows));
+  const PackedWeights packed = pack_weights(model, threads);
+  Queue queue(model.models(), rows, places, on_exit);
+  std::atomic<int64_t> work = 0;
+  const auto drain = [&](int m, Workspace& mine) {
+    while (queue.waiting(m)) {
+      mine.reset();
+      Plan own = plan;
+      own.members = device != nullptr ? Members{} : Members{m, 1, 0};
+      own.packed = &packed;
+      own.queue = &queue;
+      Tape tape(mine.context(alone ? threads : 1), false);
+      Trajectory out;
+      unroll(model, device != nullptr ? all : slice(all, m, {0, rows}), own, tape, out);
+      options.note(out);
+      work += out.row_updates;
+    }
+  };
+  // Threads begin with models of their own, and then help with what is left of the others.
+  run_tasks(alone ? 1 : threads, threads, [&](int64_t task, int worker) {
+    for (int i = 0; i < models; ++i) {
+      drain(static_cast<int>(task * models / threads + i) % models,
+            *memory[static_cast<size_t>(worker)]);
+    }
+  });
+  return work;
 }
 
 std::vector<int> pooled_models(const std::vector<int>& listed, int models) {

@@ -101,6 +101,17 @@ void for_each_group(Reasoner& model,
                     bool whole_pack,
                     const std::function<void(const GroupRun&)>& f);
 
+/// Runs the first `items` examples under plan.halt, each model each example until it stops. A
+/// thread works on a few rows at a time, on a device on a whole batch, and a waiting row takes the
+/// place of one that stops: models/queue.h. `on_exit` is called by threads at the same time; rows
+/// count in the data set. Returns the row updates made (Trajectory::row_updates).
+int64_t run_to_halt(Reasoner& model,
+                    const Dataset& data,
+                    int64_t items,
+                    const RunOptions& options,
+                    const Plan& plan,
+                    const Queue::OnExit& on_exit);
+
 /// The listed places in the pack, or all of them: which models a mean over seeds is made of. A pack
 /// may hold controls beside the models a result speaks about.
 std::vector<int> pooled_models(const std::vector<int>& listed, int models);

@@ -10,15 +10,10 @@
 #include <vector>
 
 #include "data/batch.h"
+#include "models/queue.h"
 #include "models/reasoner.h"
 
 namespace sv {
-
-/// Consecutive sequences of a batch.
-struct Rows {
-  int begin = 0;
-  int count = 0;
-};
 
 /// Tokens that one thread works on at a time: enough rows for the matrix kernels, few enough that
 /// the activations of a block stay in L2 (measured: kernels/README.md).

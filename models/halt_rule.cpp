@@ -31,6 +31,11 @@ HaltRule::HaltRule(const Halt& halt,
            " on; both are at least 1");
   SV_CHECK(!halt.needs_score() || score.rank() > 0,
            "this model has no halting head; set model.halt_head");
+  SV_CHECK(score.rank() != 3 || score[2] == logits[2],
+           "halting scores ",
+           score,
+           " beside logits ",
+           logits);
   SV_CHECK(halt.kind != Halt::Kind::oracle || periods != nullptr,
            "the oracle rule needs the periods of each row (Plan::periods)");
   const auto slots = static_cast<size_t>(logits[0] * logits[1]);

@@ -1,6 +1,7 @@
 #include "models/halting.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/memory/copy.h"
 #include "kernels/ops/rows/rows.h"
@@ -9,82 +10,15 @@ namespace sv {
 
 namespace {
 
-/// All models of the run: which rows an op looks at is said by its list of rows.
-Context whole(const Context& ctx) {
-  Context out = ctx;
-  out.models = {};
-  return out;
-}
-
-/// The context of what stays in host memory: the ids.
-Context on_host(const Context& ctx) {
-  Context out = whole(ctx);
-  out.arena = &ctx.host();
-  out.device = nullptr;
-  return out;
-}
-
-/// Shortens the batch axis to the listed rows (M, count), in place. Rows are listed in ascending
-/// order, and fill the end with the last one, so on the CPU no copy lands on a row still to be
-/// read.
-void compact_rows(const Context& ctx, Tensor& x, const Tensor& rows) {
-  if (!x) {
-    return;
-  }
-  const Tensor before = x;
-  const int64_t models = rows.dim(0), count = rows.dim(1), from = x.dim(1);
-  x.shape = x.shape.with(1, count);
-  if (ctx.device) {
-    const MemoryScope scope(ctx);
-    const Tensor kept = make_tensor(*ctx.arena, x.shape, x.dtype);
-    ops::gather_rows(ctx, before, to_device(ctx, rows), kept);
-    copy_tensor(ctx, x, kept);
-    return;
-  }
-  const size_t bytes = x.bytes() / static_cast<size_t>(models * count);
-  auto* data = static_cast<std::byte*>(x.data);
-  for (int64_t i = 0; i < models * count; ++i) {
-    const int64_t source = i / count * from + rows.as<int32_t>()[i];
-    std::memmove(
-        data + static_cast<size_t>(i) * bytes, data + static_cast<size_t>(source) * bytes, bytes);
-  }
-}
-
-/// A copy with the model axis written out, so that rows of different models can go separate ways.
-Tensor expanded_copy(const Context& ctx, const Tensor& x, int64_t models) {
-  if (!x) {
-    return {};
-  }
-  const Tensor y = make_tensor(*ctx.arena, x.shape.with(0, models), x.dtype);
-  for (int64_t m = 0; m < models; ++m) {
-    copy_tensor(ctx, y.slice(m, 1), x.dim(0) == 1 ? x : x.slice(m, 1));
-  }
-  return y;
-}
-
-/// i32 (M, longest) in host memory; shorter lists end in `filler`.
-Tensor tensor_of(const Context& ctx, const std::vector<std::vector<int>>& lists, int filler) {
-  size_t longest = 0;
-  for (const auto& list : lists) {
-    longest = std::max(longest, list.size());
-  }
-  const auto models = static_cast<int64_t>(lists.size());
-  const Tensor out = host_tensor(ctx, {models, static_cast<int64_t>(longest)}, DType::i32);
-  std::fill_n(out.as<int32_t>(), out.numel(), filler);
+/// Models that list anything.
+std::vector<int> who_of(const moved::Lists& lists) {
+  std::vector<int> out;
   for (size_t m = 0; m < lists.size(); ++m) {
-    std::copy(lists[m].begin(), lists[m].end(), out.as<int32_t>() + m * longest);
+    if (!lists[m].empty()) {
+      out.push_back(static_cast<int>(m));
+    }
   }
   return out;
-}
-
-/// The listed rows (M, count) of a batch.
-Tensor gathered(const Context& ctx, const Tensor& x, const Tensor& rows) {
-  if (!x) {
-    return {};
-  }
-  const Tensor y = make_tensor(*ctx.arena, x.shape.with(1, rows.dim(1)), x.dtype);
-  ops::gather_rows(ctx, x, rows, y);
-  return y;
 }
 
 }  // namespace
@@ -92,45 +26,84 @@ Tensor gathered(const Context& ctx, const Tensor& x, const Tensor& rows) {
 Halting::Halting(const Plan& plan, Reasoner& model, const Context& ctx, Inputs& in, Trajectory& out)
     : plan_(plan),
       model_(model),
+      all_(in),
+      lengths_(to_host(ctx, in.lengths)),
       models_(static_cast<int64_t>(out.depth.size())),
-      rows_(in.batch()),
-      depth_(out.depth) {
-  const auto slots = static_cast<size_t>(models_ * rows_);
-  const Tensor lengths = to_host(ctx, in.lengths);
-  const auto number = [&](const Tensor& x, int64_t m, int64_t b) {
-    return x.as<int32_t>()[(x.dim(0) == 1 ? 0 : m) * rows_ + b];
-  };
-  running_.resize(static_cast<size_t>(models_));
-  leaving_.resize(static_cast<size_t>(models_));
-  live_.resize(slots);
-  for (int64_t m = 0; m < models_; ++m) {
-    const bool runs = depth_[static_cast<size_t>(m)] > 0;
-    for (int64_t b = 0; b < rows_; ++b) {
-      Slot s;
-      s.row = runs ? static_cast<int>(b) : -1;
-      s.id = in.ids ? number(in.ids, m, b) : b;
-      s.length = static_cast<int>(lengths ? number(lengths, m, b) : in.tokens.dim(2));
-      slots_.push_back(s);
-      live_[slot_of(m, b)] = runs ? 1 : 0;
-    }
-    running_[static_cast<size_t>(m)] = runs ? static_cast<int>(rows_) : 0;
+      rows_(plan.queue != nullptr ? plan.queue->places() : in.batch()),
+      // Whoever looks at rows of the batch must find them at their places.
+      compact_((plan.taps == nullptr || plan.taps->empty()) && !plan.on_update &&
+               !plan.save.residual && plan.save.states.empty()),
+      running_(static_cast<size_t>(models_)),
+      depth_(out.depth),
+      leaving_(static_cast<size_t>(models_)) {
+  Lists places(static_cast<size_t>(models_));
+  for (size_t m = 0; m < places.size(); ++m) {
+    places[m].resize(depth_[m] > 0 ? static_cast<size_t>(rows_) : 0);
+    std::iota(places[m].begin(), places[m].end(), 0);
   }
-  for (Tensor* x : in.tensors()) {
-    *x = expanded_copy(ctx, *x, models_);
+  const Lists rows = plan.queue != nullptr ? next_rows(places) : places;
+  rows_ = static_cast<int64_t>(moved::longest(rows));
+  if (rows_ == 0) {
+    return;
   }
-  in.ids = expanded_copy(on_host(ctx), in.ids, models_);
+  slots_.resize(static_cast<size_t>(models_ * rows_));
+  entered_.resize(slots_.size());
+  seat(rows, places, 0);
+  for (const Slot& s : slots_) {
+    live_.push_back(s.row >= 0 ? 1 : 0);
+  }
+  in = rows_of(moved::whole(ctx), all_, moved::tensor_of(ctx, rows, 0));
   out.chosen = out.steps;
 }
 
-void Halting::begin(Pass pass, const Inputs& in, Trajectory& out, const State& h, bool compact) {
-  compact_ = compact;
+/// The rows that take these places: the next that wait, as many as there are.
+Halting::Lists Halting::next_rows(const Lists& places) const {
+  Lists out(places.size());
+  for (size_t m = 0; m < places.size(); ++m) {
+    const int model = plan_.members.first + static_cast<int>(m);
+    const Rows got = plan_.queue->take(model, static_cast<int>(places[m].size()));
+    out[m].resize(static_cast<size_t>(got.count));
+    std::iota(out[m].begin(), out[m].end(), got.begin);
+  }
+  return out;
+}
+
+/// Row i of each list sits down at place i, after update r of the loop.
+void Halting::seat(const Lists& rows, const Lists& places, int r) {
+  const auto number = [&](const Tensor& x, size_t m, int row) {
+    return x.as<int32_t>()[(x.dim(0) == 1 ? 0 : static_cast<int64_t>(m)) * x.dim(1) + row];
+  };
+  for (size_t m = 0; m < rows.size(); ++m) {
+    for (size_t i = 0; i < rows[m].size(); ++i) {
+      const int row = rows[m][i];
+      const size_t slot = slot_of(static_cast<int64_t>(m), places[m][i]);
+      const int64_t positions = lengths_ ? number(lengths_, m, row) : all_.tokens.dim(2);
+      slots_[slot] = {.row = row,
+                      .id = all_.ids ? number(all_.ids, m, row) : row,
+                      .length = static_cast<int>(positions),
+                      .entered = r};
+      entered_[slot] = r;
+      ++running_[m];
+    }
+  }
+}
+
+/// Of inputs that lie in a batch or outside; `rows` (M, count) in host memory.
+Inputs Halting::rows_of(const Context& ctx, const Inputs& in, const Tensor& rows) const {
+  const Tensor there = to_device(ctx, rows);
+  Inputs out = in;
+  for (Tensor* x : out.tensors()) {
+    *x = moved::gathered(ctx, *x, there);
+  }
+  out.ids = moved::gathered(moved::on_host(ctx), in.ids, rows);
+  return out;
+}
+
+void Halting::begin(Pass pass, const Inputs& in, Trajectory& out, const State& h) {
   Tape& tape = pass.tape;
   const Context& ctx = tape.ctx;
   const DType dtype = model_.params().dtype();
   out.e = tape.constant(copy_of(ctx, out.e.value()));
-  for (int p = 0; p < parts(); ++p) {
-    final_[p] = tape.constant(copy_of(ctx, h[p].value()));
-  }
   pass.taps = nullptr;
   Shape logits, score;
   {
@@ -139,8 +112,13 @@ void Halting::begin(Pass pass, const Inputs& in, Trajectory& out, const State& h
     const Var q = model_.halt_logit(pass, h);
     score = q ? q.shape() : Shape{};
   }
-  out.exit_logits = make_tensor(*ctx.arena, logits, dtype);
-  zero_tensor(ctx, out.exit_logits);
+  if (plan_.queue == nullptr) {
+    out.exit_logits = make_tensor(*ctx.arena, logits, dtype);
+    zero_tensor(ctx, out.exit_logits);
+    for (int p = 0; p < parts(); ++p) {
+      final_[p] = tape.constant(copy_of(ctx, h[p].value()));
+    }
+  }
   const auto first = model_.params().seeds().begin() + plan_.members.first;
   rule_ = std::make_unique<HaltRule>(plan_.halt,
                                      ctx,
@@ -151,8 +129,8 @@ void Halting::begin(Pass pass, const Inputs& in, Trajectory& out, const State& h
                                      dtype);
 }
 
-bool Halting::all_done() const {
-  return std::all_of(running_.begin(), running_.end(), [](int n) { return n == 0; });
+int Halting::running() const {
+  return std::accumulate(running_.begin(), running_.end(), 0);
 }
 
 bool Halting::ends(const Slot& s, int m, int r) const {
@@ -167,9 +145,10 @@ bool Halting::checks_at(int r) const {
   if (r % model_.schedule().period() != 0) {
     return false;
   }
-  for (int64_t i = 0; i < models_ * rows_; ++i) {
-    const Slot& s = slots_[static_cast<size_t>(i)];
-    if (s.row >= 0 && (due(s, r) || ends(s, static_cast<int>(i / rows_), r))) {
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& s = slots_[i];
+    const auto m = static_cast<int>(i / static_cast<size_t>(rows_));
+    if (s.row >= 0 && (due(s, r) || ends(s, m, r))) {
       return true;
     }
   }
@@ -189,12 +168,12 @@ void Halting::freeze_rows(const Context& ctx, const State& before, State& after)
     const Tensor from = before[p].value();
     const Tensor to = after[p].value();
     if (to.data != from.data) {
-      ops::scatter_rows(whole(ctx), from, rows, to);
+      ops::scatter_rows(moved::whole(ctx), from, rows, to);
     }
   }
 }
 
-/// Lists the rows that stop after update r; true if there are any.
+/// Lists the places of rows that stop after update r; true if there are any.
 bool Halting::check_rows(int r) {
   bool some = false;
   for (int m = 0; m < models_; ++m) {
@@ -219,56 +198,82 @@ bool Halting::check_rows(int r) {
   return some;
 }
 
-/// Stores what the leaving rows leave behind and empties their slots. Unless all rows were read
-/// out, they alone are.
+/// Readout of the leaving rows alone: `last` are their states, `from` their places.
+Tensor Halting::read_leaving(
+    Pass pass, const Inputs& in, Var e, const State& last, const Tensor& from) {
+  const Context ctx = moved::whole(pass.tape.ctx);
+  const Inputs few = rows_of(ctx, in, from);
+  const Var few_e = pass.tape.constant(moved::gathered(ctx, e.value(), to_device(ctx, from)));
+  std::vector<int> entered(static_cast<size_t>(from.numel()));
+  for (size_t i = 0; i < entered.size(); ++i) {
+    const int64_t m = static_cast<int64_t>(i) / from.dim(1);
+    entered[i] = entered_[slot_of(m, from.as<int32_t>()[i])];
+  }
+  const std::vector<int> who = who_of(leaving_);
+  pass.entered = entered;
+  pass.tape.ctx.models = who;
+  const Tensor logits = model_.readout(pass, few, last, few_e).value();
+  pass.tape.ctx.models = {};
+  return logits;
+}
+
+/// Hands over what the leaving rows leave behind and empties their places.
 void Halting::deliver(
     Pass pass, const Readout& y, const Inputs& in, Trajectory& out, const State& h) {
-  const Context ctx = whole(pass.tape.ctx);
-  const Tensor host_from = tensor_of(ctx, leaving_, 0), from = to_device(ctx, host_from);
-  State last;
-  for (int p = 0; p < parts(); ++p) {
-    last[p] = pass.tape.constant(gathered(ctx, h[p].value(), from));
-  }
+  const Context ctx = moved::whole(pass.tape.ctx);
+  const Tensor from = moved::tensor_of(ctx, leaving_, 0), there = to_device(ctx, from);
   const bool chosen = plan_.halt.kind == Halt::Kind::confident;
-  Tensor logits = gathered(ctx, chosen ? rule_->kept_logits() : y.logits.value(), from);
-  if (!logits) {
-    Inputs few = in;
-    for (Tensor* x : few.tensors()) {
-      *x = gathered(ctx, *x, from);
-    }
-    few.ids = gathered(on_host(ctx), few.ids, host_from);
-    const Var e = pass.tape.constant(gathered(ctx, out.e.value(), from));
-    std::vector<int> who;
-    for (int m = 0; m < models_; ++m) {
-      if (!leaving_[static_cast<size_t>(m)].empty()) {
-        who.push_back(m);
-      }
-    }
-    pass.tape.ctx.models = who;
-    logits = model_.readout(pass, few, last, e).value();
-    pass.tape.ctx.models = {};
+  Tensor logits = moved::gathered(ctx, chosen ? rule_->kept_logits() : y.logits.value(), there);
+  State last;
+  for (int p = 0; p < parts() && (!logits || plan_.queue == nullptr); ++p) {
+    last[p] = pass.tape.constant(moved::gathered(ctx, h[p].value(), there));
   }
-  Lists rows = leaving_;
-  for (int64_t m = 0; m < models_; ++m) {
-    for (int& place : rows[static_cast<size_t>(m)]) {
-      const size_t slot = slot_of(m, place);
-      Slot& s = slots_[slot];
-      place = s.row;
-      const auto cell = static_cast<size_t>(m) * out.steps.size() / static_cast<size_t>(models_) +
-                        static_cast<size_t>(s.row);
-      out.steps[cell] = pass.r - s.entered;
-      out.chosen[cell] = s.chosen;
-      s.row = -1;
-      --running_[static_cast<size_t>(m)];
+  if (!logits) {
+    logits = read_leaving(pass, in, out.e, last, from);
+  }
+  hand_over(pass.r, ctx, logits, last, out);
+  for (size_t m = 0; m < leaving_.size(); ++m) {
+    for (const int place : leaving_[m]) {
+      const size_t slot = slot_of(static_cast<int64_t>(m), place);
+      slots_[slot].row = -1;
+      --running_[m];
       if (!compact_) {
         live_[slot] = 0;
       }
     }
   }
-  const Tensor to = to_device(ctx, tensor_of(ctx, rows, -1));
-  ops::scatter_rows(ctx, logits, to, out.exit_logits);
-  for (int p = 0; p < parts(); ++p) {
-    ops::scatter_rows(ctx, last[p].value(), to, final_[p].value());
+}
+
+/// logits and states (M, leaving, ...), after update r: to the queue, or to their places in `out`.
+void Halting::hand_over(
+    int r, const Context& ctx, const Tensor& logits, const State& last, Trajectory& out) {
+  Lists rows(leaving_.size());
+  for (size_t m = 0; m < leaving_.size(); ++m) {
+    std::vector<int> steps, chosen;
+    for (const int place : leaving_[m]) {
+      const Slot& s = slots_[slot_of(static_cast<int64_t>(m), place)];
+      rows[m].push_back(s.row);
+      steps.push_back(r - s.entered);
+      chosen.push_back(s.chosen);
+    }
+    if (plan_.queue != nullptr && !rows[m].empty()) {
+      Tensor mine = logits.slice(static_cast<int64_t>(m), 1);
+      mine.shape = mine.shape.with(1, static_cast<int64_t>(rows[m].size()));
+      const int model = plan_.members.first + static_cast<int>(m);
+      plan_.queue->leave(ctx, {model, rows[m], steps, chosen, mine});
+    }
+    for (size_t i = 0; plan_.queue == nullptr && i < rows[m].size(); ++i) {
+      const size_t cell = m * static_cast<size_t>(all_.batch()) + static_cast<size_t>(rows[m][i]);
+      out.steps[cell] = steps[i];
+      out.chosen[cell] = chosen[i];
+    }
+  }
+  if (plan_.queue == nullptr) {
+    const Tensor to = to_device(ctx, moved::tensor_of(ctx, rows, -1));
+    moved::scatter(ctx, logits, to, out.exit_logits);
+    for (int p = 0; p < parts(); ++p) {
+      moved::scatter(ctx, last[p].value(), to, final_[p].value());
+    }
   }
 }
 
@@ -279,55 +284,102 @@ bool Halting::decide(Pass pass,
                      Inputs& in,
                      Trajectory& out,
                      State& h) {
-  const std::vector<int> before = running_;
-  const Context ctx = whole(pass.tape.ctx);
+  const Context ctx = moved::whole(pass.tape.ctx);
   rule_->read(pass.tape, y, change);
   const bool some = check_rows(r);
   rule_->keep(ctx, y.logits.value());
-  if (some) {
-    deliver(pass, y, in, out, h);
+  if (!some) {
+    return false;
+  }
+  const auto before = std::ranges::count(running_, 0);
+  deliver(pass, y, in, out, h);
+  if (plan_.queue != nullptr && model_.schedule().stationary()) {
+    refill(pass, r, in, out, h);
   }
   const int most = *std::max_element(running_.begin(), running_.end());
   if (compact_ && most > 0 && most * 4 <= rows_ * 3) {
     compact(ctx, in, out, h);
   }
-  const auto done = [](int n) { return n == 0; };
-  return std::count_if(before.begin(), before.end(), done) !=
-         std::count_if(running_.begin(), running_.end(), done);
+  return std::ranges::count(running_, 0) != before;
+}
+
+/// Places of rows that run, or free ones.
+Halting::Lists Halting::places_that(bool run) const {
+  Lists out(static_cast<size_t>(models_));
+  for (int64_t m = 0; m < models_; ++m) {
+    for (int place = 0; place < rows_; ++place) {
+      if ((slots_[slot_of(m, place)].row >= 0) == run) {
+        out[static_cast<size_t>(m)].push_back(place);
+      }
+    }
+  }
+  return out;
+}
+
+/// Rows that wait take the places that are free after update r.
+void Halting::refill(Pass pass, int r, Inputs& in, Trajectory& out, State& h) {
+  Lists places = places_that(false);
+  const Lists rows = next_rows(places);
+  const std::vector<int> who = who_of(rows);
+  if (who.empty()) {
+    return;
+  }
+  seat(rows, places, r);
+  for (size_t m = 0; m < rows.size(); ++m) {
+    places[m].resize(rows[m].size());
+    for (const int place : places[m]) {
+      rule_->begin(slot_of(static_cast<int64_t>(m), place));
+    }
+  }
+  const Context ctx = moved::whole(pass.tape.ctx);
+  Inputs few = rows_of(ctx, all_, moved::tensor_of(ctx, rows, 0));
+  pass.entered = {};
+  pass.r = 0;
+  pass.tape.ctx.models = who;
+  pass.phase = Phase::encode;
+  const Var e = model_.encode(pass, few);
+  pass.phase = Phase::loop;
+  const State first = model_.init(pass, few, e);
+  pass.tape.ctx.models = {};
+  const Tensor host_to = moved::tensor_of(ctx, places, -1), to = to_device(ctx, host_to);
+  for (size_t i = 0; i < in.tensors().size(); ++i) {
+    moved::scatter(ctx, *few.tensors()[i], to, *in.tensors()[i]);
+  }
+  moved::scatter(moved::on_host(ctx), few.ids, host_to, in.ids);
+  moved::scatter(ctx, e.value(), to, out.e.value());
+  for (int p = 0; p < parts(); ++p) {
+    moved::scatter(ctx, first[p].value(), to, h[p].value());
+  }
 }
 
 /// Keeps the rows that still run; models with fewer than the most fill up with a row of their own
 /// whose result is not looked at.
 void Halting::compact(const Context& ctx, Inputs& in, Trajectory& out, State& h) {
-  Lists kept(static_cast<size_t>(models_));
+  const Lists kept = places_that(true);
   const int count = *std::max_element(running_.begin(), running_.end());
-  for (int64_t m = 0; m < models_; ++m) {
-    for (int place = 0; place < rows_; ++place) {
-      if (slots_[slot_of(m, place)].row >= 0) {
-        kept[static_cast<size_t>(m)].push_back(place);
-      }
-    }
-  }
-  const Tensor rows = tensor_of(ctx, kept, static_cast<int>(rows_) - 1);
   std::vector<Slot> slots(static_cast<size_t>(models_ * count));
+  std::vector<int> entered(slots.size());
   for (size_t m = 0; m < kept.size(); ++m) {
     for (size_t j = 0; j < kept[m].size(); ++j) {
       const size_t to = m * static_cast<size_t>(count) + j;
       const size_t from = slot_of(static_cast<int64_t>(m), kept[m][j]);
       slots[to] = slots_[from];
+      entered[to] = entered_[from];
       rule_->move(from, to);
     }
   }
+  const Tensor rows = moved::tensor_of(ctx, kept, static_cast<int>(rows_) - 1);
   slots_ = slots;
+  entered_ = entered;
   rows_ = count;
   for (Tensor* x : in.tensors()) {
-    compact_rows(ctx, *x, rows);
+    moved::compact(ctx, *x, rows);
   }
-  compact_rows(on_host(ctx), in.ids, rows);
-  compact_rows(ctx, out.e->value, rows);
-  compact_rows(ctx, rule_->kept_logits(), rows);
+  moved::compact(moved::on_host(ctx), in.ids, rows);
+  moved::compact(ctx, out.e->value, rows);
+  moved::compact(ctx, rule_->kept_logits(), rows);
   for (int p = 0; p < parts(); ++p) {
-    compact_rows(ctx, h[p]->value, rows);
+    moved::compact(ctx, h[p]->value, rows);
   }
 }
 

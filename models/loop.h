@@ -23,6 +23,7 @@ class Loop {
 
  private:
   void plan_depths();
+  void check_queue() const;
   void open_taps();
   State first_state();
   State init_state();
@@ -58,7 +59,8 @@ class Loop {
             plan_.members,
             plan_.packed,
             &out_.blocks,
-            plan_.step};
+            plan_.step,
+            halting_ ? halting_->entered() : std::span<const int>{}};
   }
   int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
   int parts() const { return static_cast<int>(model_.schedule().parts.size()); }

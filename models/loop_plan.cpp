@@ -32,11 +32,24 @@ void Loop::plan_depths() {
            last_r_);
   SV_CHECK(plan_.gradient.kind == Gradient::Kind::none || tape_.recording(),
            "a gradient needs a recording tape");
+  if (plan_.queue != nullptr) {
+    check_queue();
+    last_r_ = model_.schedule().stationary() ? INT_MAX : last_r_;
+    return;  // what rows leave goes to the queue
+  }
   const size_t batch = static_cast<size_t>(in_.batch());
   out_.steps.resize(static_cast<size_t>(count) * batch);
   for (size_t i = 0; i < out_.steps.size(); ++i) {
     out_.steps[i] = out_.depth[i / batch];
   }
+}
+
+void Loop::check_queue() const {
+  SV_CHECK(plan_.halt.kind != Halt::Kind::none, "rows of a queue leave by a halting rule");
+  SV_CHECK(plan_.start == nullptr && !plan_.on_update && !plan_.save.residual &&
+               plan_.save.states.empty() && (plan_.taps == nullptr || plan_.taps->empty()),
+           "rows of a queue have no places of their own: no start, taps, observer, saved states or "
+           "residuals");
 }
 
 void Loop::open_taps() {

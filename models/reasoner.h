@@ -8,6 +8,7 @@
 //   q_r = halt_logit(h_r)       optional, (M,B) or (M,B,T)
 #pragma once
 #include <array>
+#include <span>
 #include <vector>
 
 #include "models/params.h"
@@ -59,6 +60,8 @@ struct Pass {
   const PackedWeights* packed = nullptr;
   BlockPaths* paths = nullptr;
   uint64_t step = kEvaluation;  // of training; keys random draws
+  /// (M,B) updates the loop had made when the row came in; empty: none.
+  std::span<const int> entered = {};
 
   /// The parameter as a Var; its gradient goes to Params.
   Var param(ParamId id) {
@@ -92,6 +95,10 @@ struct Pass {
   }
   /// Place in the pack of the run's model m.
   size_t place(int64_t m) const { return static_cast<size_t>(members.first + m); }
+  /// The own update of row b of model m in a batch of `batch`: what its draws are keyed by.
+  int row_r(int64_t m, int64_t b, int64_t batch) const {
+    return entered.empty() ? r : r - entered[static_cast<size_t>(m * batch + b)];
+  }
   /// Exposes x at a site; returns what the taps leave. One pointer test when there are none.
   Var tap(Point point, Var x, int block = -1, int part = -1) {
     return taps == nullptr ? x : taps->fire(tape, {phase, point, block, r, part}, x);

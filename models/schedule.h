@@ -24,7 +24,13 @@ struct Schedule {
   bool together = false;  // an update writes all parts, not only that of `writes`, its main one
   int prefix = 0;                             // positions of the parts before those of the tokens
   int block_part = -1;  // the part whose updates pass injection and blocks; -1: all updates do
+  /// An update depends on r by more than its place in the period and the draws of Pass::row_r: a
+  /// step embedding, a first update unlike the others.
+  bool step_signal = false;
 
+  /// Update r + period computes what update r does: rows at different updates may share a batch
+  /// (models/queue.h). Not so with weights for every update, or a step signal.
+  bool stationary() const { return max_updates == 0 && !step_signal; }
   int period() const { return static_cast<int>(writes.size()); }
   int part_of(int r) const { return writes[static_cast<size_t>((r - 1) % period())]; }
   bool writes_part(int r, int part) const { return together || part_of(r) == part; }

@@ -286,7 +286,8 @@ void Loop::save_state(int r) {
 void Loop::finish_update(int r, int made) {
   out_.updates_run += made;
   const int64_t live_models = active_.empty() ? models() : static_cast<int64_t>(active_.size());
-  out_.row_updates += made * live_models * in_.batch();
+  const bool refilled = plan_.queue != nullptr && model_.schedule().stationary();
+  out_.row_updates += made * (refilled ? halting_->running() : live_models * in_.batch());
   if (out_.residual) {
     const Tensor row = out_.residual.slice(r - first_r() - 1, 1);
     copy_tensor(tape_.ctx, row, change_MB_);
@@ -338,17 +339,17 @@ void Loop::run() {
     SV_CHECK(plan_.gradient.kind == Gradient::Kind::none,
              "rows halt in inference only; training draws its depth");
     halting_ = std::make_unique<Halting>(plan_, model_, tape_.ctx, in_, out_);
+    if (halting_->all_done()) {
+      return;  // nothing waits
+    }
   }
   open_taps();
   Pass at = pass(tape_, Phase::encode, 0);
   out_.e = model_.encode(at, in_);
   h_ = first_state();
   if (halting_) {
-    // Whoever looks at rows of the batch must find them at their places.
-    const bool compact =
-        taps_ == nullptr && !plan_.on_update && !plan_.save.residual && plan_.save.states.empty();
     keep_state();
-    halting_->begin(pass(tape_, Phase::readout, 1), in_, out_, h_, compact);
+    halting_->begin(pass(tape_, Phase::readout, 1), in_, out_, h_);
     if (taps_ != nullptr) {
       taps_->set_live(halting_->live());
     }
@@ -382,6 +383,7 @@ void Loop::run() {
   }
   out_.final = h_;
   if (halting_) {
+    SV_CHECK(halting_->all_done(), "the run ended after ", last_r_, " updates, before its rows");
     halting_->finish(out_);
   }
   if (taps_ != nullptr) {

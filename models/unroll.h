@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/depth.h"
+#include "models/queue.h"
 #include "models/reasoner.h"
 #include "models/strategies.h"
 
@@ -33,11 +34,14 @@ struct Plan {
   Gradient gradient;
   SaveAt save;
   uint64_t step = kEvaluation;  // of training; keys the draws of Depth and of the model
-  Members members;    // of the pack that run; inputs, start and taps count from the first of them
+  Members members;  // of the pack that run; inputs, start and taps count from the first of them
   const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;
   const Start* start = nullptr;
   const std::vector<int>* periods = nullptr;  // by Inputs::ids, for Halt::Kind::oracle
+  /// The rows of the inputs come in and leave by the queue; needs a halting rule, and nobody who
+  /// looks at rows at their places (taps, an observer, saved states, residuals, a start).
+  Queue* queue = nullptr;
   /// Called after every update; then readouts are not kept in the trajectory, so memory stays flat
   /// in R.
   std::function<void(const Update&)> on_update;
@@ -67,7 +71,9 @@ struct Trajectory {
       session;              // replays writes in recomputed segments: must live until backward
   BlockPaths blocks;        // transformer blocks computed in one call, and op by op
   int updates_run = 0;      // updates the loop made
-  int64_t row_updates = 0;  // rows x updates computed: the work; without halting M * B * R
+  int64_t row_updates = 0;  // rows x updates computed: the work; without halting M * B * R. Places
+                            // that fall idle count, but not those behind the end of a queue, whose
+                            // number depends on the threads
 
   void clear();
 };
@@ -76,6 +82,12 @@ struct Trajectory {
 /// so two runs with the same arguments give the same bits. With Gradient::none the arena does not
 /// grow with R (given an observer, or no readouts but the last). Throws on a depth beyond the
 /// model's, on halting together with gradient, and on taps that miss (taps.h).
+///
+/// With a queue the run begins with as many waiting rows as it has places, and what a row leaves
+/// goes to the queue alone. If the schedule is stationary, a waiting row takes the place of one
+/// that stops, at the end of a period, and the run ends when none waits and all have stopped. Else
+/// rows go in step: the run ends when its first rows have stopped, and the caller runs again while
+/// rows wait. Nothing waits: nothing is done.
 void unroll(Reasoner& model, const Inputs& inputs, const Plan& plan, Tape& tape, Trajectory& out);
 
 }  // namespace sv

@@ -3,6 +3,7 @@
 #include "data/dataset.h"
 #include "experiments/timing/shapes.h"
 #include "models/train/trainer.h"
+#include "models/unroll.h"
 
 namespace sv::bench {
 
@@ -38,6 +39,29 @@ class LoopTiming {
   int seeds_, sequences_, iterations_, threads_;
   std::unique_ptr<Reasoner> model_;
   Dataset data_;
+};
+
+/// Sequences that stop after 1..iterations iterations each, equally many after each count, in a
+/// seeded order: the same runs with and without what halting saves.
+class HaltTiming {
+ public:
+  HaltTiming(const Shape& shape, int sequences, int iterations, int threads);
+  /// Every sequence makes all iterations.
+  void all();
+  /// Each stops at its own; waiting ones take the places of those that stop.
+  void queue();
+  /// Each stops at its own, in groups that go in step: places fall idle.
+  void in_step();
+  /// Mean over largest number of iterations: what halting leaves of the work.
+  double share() const;
+
+ private:
+  Plan plan() const;
+  Shape shape_;
+  int sequences_, iterations_, threads_;
+  std::unique_ptr<Reasoner> model_;
+  Dataset data_;
+  std::vector<int> periods_;
 };
 
 }  // namespace sv::bench

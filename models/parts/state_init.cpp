@@ -98,12 +98,12 @@ Var noise(Pass& pass,
     dims[static_cast<size_t>(2 + i)] = inner[i];
   }
   const Tensor x = host_tensor(ctx, Shape(dims.data(), 2 + inner.rank()), dtype);
-  const uint64_t when = (pass.step << 32) + static_cast<uint64_t>(pass.r);
   with_float(dtype, [&]<class T>() {
     for (int64_t m = 0; m < models; ++m) {
-      const Rng rng(pass.params.seeds()[pass.place(m)], stream_of(stream), when);
       const int32_t* ids = in.ids.as<int32_t>() + (in.ids.dim(0) == 1 ? 0 : m * batch);
       for (int64_t b = 0; b < batch; ++b) {
+        const uint64_t when = (pass.step << 32) + static_cast<uint64_t>(pass.row_r(m, b, batch));
+        const Rng rng(pass.params.seeds()[pass.place(m)], stream_of(stream), when);
         T* to = x.as<T>() + (m * batch + b) * size;
         const auto first = static_cast<uint64_t>(ids[b]) * static_cast<uint64_t>(size);
         if (cut > 0) {

@@ -22,6 +22,7 @@ class Looped : public Reasoner {
     add_blocks(prelude_, "prelude", a.model.prelude, shape);
     add_blocks(core_, "core", a.model.layers, shape);
     add_blocks(coda_, "coda", a.model.coda, shape);
+    schedule_.step_signal = !a.model.without_injection.empty();  // at the first update
     if (a.model.state_norm) {
       state_norm_.emplace(params_, "state_norm", a.model.norm, a.model.width);
     }

@@ -3,11 +3,15 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <numeric>
+
 #include "data/tasks.h"
 #include "interp/planted.h"
 #include "kernels/cpu/isa.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
 #include "models/train/watchdog.h"
+#include "models/zoo.h"
 
 namespace sv {
 namespace {
@@ -227,6 +231,112 @@ TEST(EvaluateHalting, LevelsOfDifficultyAddUpToTheWhole) {
     EXPECT_EQ(items, 40);
     EXPECT_NEAR(updates / 40, h.mean_updates[m], 1e-9);
     EXPECT_NEAR(exact / 40, h.exact[m], 1e-9);
+  }
+}
+
+/// Permutation powers of 1 to 5 hops; every example needs as many updates as it has hops.
+Dataset graded_data() {
+  TaskOptions options;
+  options.size = 6;
+  options.hops = 5;
+  return {make_task("permutation_power", options), Split::test, 0, 41, true};
+}
+
+/// Every item is scored after the updates of its own difficulty, by the full evaluation's scores.
+void expect_oracle(Reasoner& model, bool stationary) {
+  const Dataset data = graded_data();
+  HaltOptions o;
+  o.rule = {Halt::Kind::oracle, 1, 2};
+  o.max_depth = 4;
+  EvaluateOptions full;
+  full.depths = {1, 2, 3, 4};
+  const ItemScores scores = evaluate(model, data, full).scores;
+  for (const int threads : {1, 2, 4}) {
+    o.run.threads = threads;
+    o.run.batch = 5;
+    const HaltResult h = evaluate_halting(model, data, o);
+    for (int64_t m = 0; m < model.models(); ++m) {
+      double right = 0, asked = 0, made = 0;
+      for (int64_t i = 0; i < data.size(); ++i) {
+        const int64_t d = std::clamp(data[i].difficulty, 2, 4) - 1;
+        right += scores.right[scores.at(d, m, i)];
+        asked += scores.answers[static_cast<size_t>(d * scores.items + i)];
+        made += static_cast<double>(d + 1);
+      }
+      const auto k = static_cast<size_t>(m);
+      EXPECT_EQ(h.accuracy[k], right / asked) << threads << " threads";
+      EXPECT_EQ(h.mean_updates[k], made / 41);
+      if (stationary) {
+        EXPECT_NEAR(h.work_saved, h.saved[k], 1e-12);
+      } else {
+        EXPECT_LT(h.work_saved, h.saved[k]) << "in step some places fall idle";
+        EXPECT_GT(h.work_saved, 0);
+      }
+    }
+  }
+}
+
+TEST(EvaluateHalting, TheOracleStopsByDifficultyOnAnyNumberOfThreads) {
+  const Dataset data = graded_data();
+  expect_oracle(*random_looped(data.task(), {4, 6, 9}), true);
+}
+
+TEST(EvaluateHalting, AModelThatIsNotStationaryGoesInStep) {
+  const Dataset data = graded_data();
+  ModelArgs args;
+  args.model.name = "feedforward";
+  args.model.width = 16;
+  args.model.heads = 2;
+  args.model.hidden = 12;
+  args.model.depth = 4;
+  args.task = data.task().spec();
+  args.seeds = {4, 6};
+  expect_oracle(*make_reasoner(args), false);
+}
+
+TEST(EvaluateHalting, TheMostConfidentReadoutSavesNothing) {
+  const Dataset data = planted_data(17);
+  const auto model = planted_model({4, 6}, {.silent_from = 3});  // then all answers are alike
+  HaltOptions o;
+  o.rule = {Halt::Kind::confident};
+  o.max_depth = 5;
+  const HaltResult h = evaluate_halting(*model, data, o);
+  for (size_t m = 0; m < 2; ++m) {
+    EXPECT_EQ(h.mean_updates[m], 5);
+    EXPECT_EQ(h.saved[m], 0);
+    EXPECT_EQ(h.never[m], 1);
+    EXPECT_EQ(h.count[m][0], 17) << "of equals the first";
+    EXPECT_EQ(h.accuracy[m], 1);
+  }
+  EXPECT_EQ(h.work_saved, 0);
+}
+
+/// The planted task without its difficulty.
+class Ungraded : public Task {
+ public:
+  Ungraded() : spec_(task_->spec()) { spec_.difficulty = ""; }
+  const TaskSpec& spec() const override { return spec_; }
+  Example example(Split split, uint64_t seed, uint64_t index) const override {
+    return task_->example(split, seed, index);
+  }
+  std::string token_text(int id) const override { return task_->token_text(id); }
+
+ private:
+  std::shared_ptr<const Task> task_ = interp_test::planted_task();
+  TaskSpec spec_;
+};
+
+TEST(EvaluateHalting, TheOracleIsRefusedWhereNothingIsGraded) {
+  const Dataset data(std::make_shared<Ungraded>(), Split::test, 0, 4);
+  const auto model = random_looped(data.task(), {4});
+  HaltOptions o;
+  o.rule = {Halt::Kind::oracle, 1};
+  o.max_depth = 3;
+  try {
+    evaluate_halting(*model, data, o);
+    FAIL() << "no item has a difficulty";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("grades none"), std::string::npos) << e.what();
   }
 }
 

@@ -71,6 +71,7 @@ class PlantedModel final : public Reasoner {
  public:
   PlantedModel(const std::vector<uint64_t>& seeds, const PlantedSettings& settings)
       : Reasoner(seeds, DType::f32), settings_(settings) {
+    schedule_.step_signal = settings.silent_from > 0;
     table_ = params_.add("embed", {kSymbols, kWidth}, Init::zeros());
     head_ = params_.add("head", {kSymbols, kWidth}, Init::zeros());
     for (int m = 0; m < params_.models(); ++m) {

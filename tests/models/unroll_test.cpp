@@ -2,9 +2,9 @@
 // halting_test.cpp.)
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 
 #include "models/model_fixture.h"
+#include "resident.h"
 #include "sanitizers.h"
 
 namespace sv::models_test {
@@ -160,13 +160,6 @@ TEST(Unroll, RefusesMoreUpdatesThanAnUntiedModelHas) {
   ModelRun run(*model);
   EXPECT_NO_THROW(run.forward(Data(kSeeds, 2).inputs(), plan_of("6")));
   EXPECT_THROW(run.forward(Data(kSeeds, 2).inputs(), plan_of("7")), Error);
-}
-
-size_t resident_bytes() {
-  std::ifstream statm("/proc/self/statm");
-  size_t pages = 0;
-  statm >> pages >> pages;
-  return pages * 4096;
 }
 
 void expect_flat_memory(Reasoner& model, const Plan& plan, int updates) {
