@@ -58,7 +58,8 @@ class Loop {
             plan_.members,
             plan_.packed,
             &out_.blocks,
-            plan_.step};
+            plan_.step,
+            plan_.cache};
   }
   int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
   int parts() const { return static_cast<int>(model_.schedule().parts.size()); }

@@ -37,6 +37,7 @@ struct Plan {
   const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;
   const Start* start = nullptr;
+  KvCache* cache = nullptr;     // keys and values of earlier positions: decode.h
   const std::vector<int>* periods = nullptr;  // by Inputs::ids, for Halt::Kind::oracle
   /// Called after every update; then readouts are not kept in the trajectory, so memory stays flat
   /// in R.
