@@ -103,7 +103,7 @@ class Writer {
     done_.assign(out_.length.size(), 0);
   }
 
-  Written run() {
+  Continuation run() {
     int64_t from = 0;
     int64_t to = *std::min_element(prompts_.length.begin(), prompts_.length.end());
     while (to < prompts_.positions && std::find(done_.begin(), done_.end(), 0) != done_.end()) {
@@ -155,13 +155,13 @@ class Writer {
   const Sampling& sampling_;
   int64_t models_, batch_;
   Buffer ids_, window_;
-  Written out_;
+  Continuation out_;
   std::vector<uint8_t> done_;  // (M, B)
 };
 
 }  // namespace
 
-Written generate(Decoder& decoder, const Prompts& prompts, const Sampling& sampling) {
+Continuation generate(Decoder& decoder, const Prompts& prompts, const Sampling& sampling) {
   SV_CHECK(!prompts.length.empty(), "no prompts");
   return Writer(decoder, prompts, sampling).run();
 }

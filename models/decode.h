@@ -51,7 +51,7 @@ struct Sampling {
   int end = -1;            // a row that writes this symbol is done; -1: none
 };
 
-struct Written {
+struct Continuation {
   std::vector<int32_t> tokens;  // (M, B, positions): prompt and what was written; 0 behind the end
   std::vector<int32_t> length;  // (M, B) with the end symbol
 };
@@ -60,6 +60,6 @@ struct Written {
 /// Draws are keyed by (model seed, row id, position). The prompt's first positions, as many as the
 /// shortest prompt has, run together; further ones of longer prompts one by one with what others
 /// write.
-Written generate(Decoder& decoder, const Prompts& prompts, const Sampling& sampling);
+Continuation generate(Decoder& decoder, const Prompts& prompts, const Sampling& sampling);
 
 }  // namespace sv

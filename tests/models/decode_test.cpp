@@ -161,7 +161,7 @@ TEST(Decoding, GreedyWritingIsTheArgmaxOfWholeRuns) {
   const Data data(kSeeds, kBatch);
   const Prompts prompts = {5, {1, 2, 3, 0, 0, 3, 0, 0, 0, 0, 2, 2, 1, 0, 0}, {3, 1, 2}, {0, 1, 2}};
   Decoder decoder(*model, 5, Depth::fixed(3), CachePolicy::parse("per_loop"));
-  const Written got = generate(decoder, prompts, {});
+  const Continuation got = generate(decoder, prompts, {});
   for (const int32_t n : got.length) {
     EXPECT_EQ(n, 5);
   }
@@ -190,7 +190,7 @@ TEST(Decoding, DrawnSymbolsDependOnSeedRowAndPositionAlone) {
   const Prompts second = {5, {2, 0, 0, 0, 0}, {1}, {9}};
   Decoder a(*pack, 5, Depth::fixed(2), CachePolicy::parse("last"));
   Decoder b(*alone, 5, Depth::fixed(2), CachePolicy::parse("last"));
-  const Written x = generate(a, both, {2.0, -1}), y = generate(b, second, {2.0, -1});
+  const Continuation x = generate(a, both, {2.0, -1}), y = generate(b, second, {2.0, -1});
   EXPECT_TRUE(std::equal(y.tokens.begin(), y.tokens.end(), x.tokens.begin() + 3 * 5));
 }
 
@@ -200,9 +200,9 @@ TEST(Decoding, ARowEndsAtTheEndSymbol) {
   const auto model = make_model(s, {3}, DType::f32);
   const Prompts prompts = {5, {1, 0, 0, 0, 0}, {1}, {0}};
   Decoder free(*model, 5, Depth::fixed(2), CachePolicy::parse("per_loop"));
-  const Written all = generate(free, prompts, {});
+  const Continuation all = generate(free, prompts, {});
   Decoder ended(*model, 5, Depth::fixed(2), CachePolicy::parse("per_loop"));
-  const Written cut = generate(ended, prompts, {0, all.tokens[1]});
+  const Continuation cut = generate(ended, prompts, {0, all.tokens[1]});
   EXPECT_EQ(cut.length[0], 2);
   EXPECT_EQ(cut.tokens, (std::vector<int32_t>{1, all.tokens[1], 0, 0, 0}));
 }
