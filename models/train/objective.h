@@ -107,7 +107,8 @@ struct ObjectiveEntry {
 };
 /// Sorted by name; the values of train.supervision.
 std::span<const ObjectiveEntry> objectives();
-/// The objective train.supervision, up to the step train.gate_only if there is one; an unknown name throws and names the nearest.
+/// The objective train.supervision, up to the step train.gate_only if there is one; an unknown name
+/// throws and names the nearest.
 std::unique_ptr<Objective> make_objective(const TrainSettings&);
 
 /// The objective of train.supervision whatever train.gate_only says.

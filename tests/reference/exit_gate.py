@@ -11,7 +11,7 @@ name = "exit_gate"
 
 
 def configurations():
-    for seed, gate, second in ((1, "token", 0), (2, "row", 0), (3, "token", 100), (4, "row", 120)):
+    for seed, gate, second in ((1, "token", 0), (2, "row", 0), (3, "token", 100), (6, "row", 120)):
         settings = reference.random_settings(
             seed,
             {
@@ -30,7 +30,9 @@ def configurations():
         settings.update({"train.supervision": "expected", "train.prior": "uniform"})
         if seed == 3:
             settings["model.tied_head"] = 0  # as published
-        settings.update({"halt.rule": "cdf", "halt.threshold": {1: 0.99, 2: 0.93, 3: 0.98, 4: 0.95}[seed]})
+        # Without injection curves are sensitive: at six times this rate a change of 1e-12 of the weights grows to 1e-1.
+        settings["train.lr"] = 0.0005
+        settings.update({"halt.rule": "cdf", "halt.threshold": {1: 0.99, 2: 0.93, 3: 0.98, 6: 0.95}[seed]})
         yield settings, {"padded": int(seed in (1, 3)), "causal": 1}
 
 

@@ -25,10 +25,11 @@ class Gate : public Objective {
       : first_(static_cast<uint64_t>(s.gate_only)), before_(make_first_objective(s)) {}
   SaveAt::Readouts readouts() const override { return SaveAt::Readouts::every; }
   int runs() const override { return before_->runs(); }
-  void plan(int run, uint64_t seed, uint64_t step, Plan& plan) const override {
+  void plan(int run, const Schedule& schedule, uint64_t seed, uint64_t step, Plan& plan)
+      const override {
     if (step < first_) {
       plan.save.readouts = before_->readouts();
-      before_->plan(run, seed, step, plan);
+      before_->plan(run, schedule, seed, step, plan);
     } else {  // nothing but the gate is differentiated
       plan.save.readouts = SaveAt::Readouts::every;
       plan.gradient = {};
