@@ -29,8 +29,7 @@ Prompts prompts_of(const Dataset& data, int count) {
 std::span<const int32_t> answer_in(std::span<const int32_t> text) {
   const auto begin = std::find(text.begin(), text.end(), kAnswerMark);
   const auto end = std::find(begin, text.end(), kEndMark);
-  return end == text.end() ? std::span<const int32_t>{}
-                           : std::span<const int32_t>(begin + 1, end);
+  return end == text.end() ? std::span<const int32_t>{} : std::span<const int32_t>(begin + 1, end);
 }
 
 std::string text_of(const Task& task, std::span<const int32_t> symbols) {

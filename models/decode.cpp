@@ -8,11 +8,8 @@
 
 namespace sv {
 
-Decoder::Decoder(Reasoner& model,
-                 int64_t positions,
-                 const Depth& depth,
-                 const CachePolicy& policy,
-                 int threads)
+Decoder::Decoder(
+    Reasoner& model, int64_t positions, const Depth& depth, const CachePolicy& policy, int threads)
     : model_(model), cache_(policy, positions), threads_(threads) {
   SV_CHECK(model.decodes(),
            "this model cannot be decoded: only models with a causal mask (model.mask=causal) that "

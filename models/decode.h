@@ -1,5 +1,6 @@
-// Decoding: a causal model writes on, position by position. Keys and values of earlier positions are
-// kept (kv_cache.h), so a new position costs one position's work at every loop; the loop is unroll's.
+// Decoding: a causal model writes on, position by position. Keys and values of earlier positions
+// are kept (kv_cache.h), so a new position costs one position's work at every loop; the loop is
+// unroll's.
 #pragma once
 #include <memory>
 #include <vector>
@@ -9,8 +10,8 @@
 
 namespace sv {
 
-/// The logits of positions as they come. Every model of the pack makes the depth that its seed draws
-/// for evaluation, the same for all positions.
+/// The logits of positions as they come. Every model of the pack makes the depth that its seed
+/// draws for evaluation, the same for all positions.
 class Decoder {
  public:
   /// At most `positions` positions, those of the task the model was made for. Throws if the model
@@ -22,8 +23,8 @@ class Decoder {
           int threads = 1);
 
   /// Computes the next `count` positions. tokens i32 (1|M,B,count), ids i32 (1|M,B), the same rows
-  /// at every call. Returns the logits after each model's last loop, (M,B,count,V), which live until
-  /// the next call.
+  /// at every call. Returns the logits after each model's last loop, (M,B,count,V), which live
+  /// until the next call.
   Tensor next(const Tensor& tokens, const Tensor& ids);
 
   Reasoner& model() const { return model_; }

@@ -38,8 +38,8 @@ struct CachePolicy {
   int slots(int loops) const;
 };
 
-/// Of one pack that decodes B rows together; in host memory. Blocks of the encoder and of the readout
-/// have one entry each, those of the loop one for each slot of the policy.
+/// Of one pack that decodes B rows together; in host memory. Blocks of the encoder and of the
+/// readout have one entry each, those of the loop one for each slot of the policy.
 class KvCache {
  public:
   /// At most `positions` positions are decoded.
@@ -54,8 +54,8 @@ class KvCache {
   /// The most that can be decoded.
   int64_t positions() const { return positions_; }
 
-  /// Takes keys and values (M,B,count,G*K) of the open positions from a block and returns those that
-  /// the positions see (M,B,begin+count,G*K), in the memory of the context.
+  /// Takes keys and values (M,B,count,G*K) of the open positions from a block and returns those
+  /// that the positions see (M,B,begin+count,G*K), in the memory of the context.
   std::pair<Tensor, Tensor> exchange(
       const Context& ctx, Phase phase, int block, int r, const Tensor& k, const Tensor& v);
 

@@ -14,7 +14,13 @@ namespace sv {
 /// How a parameter starts. Draws are keyed by (the model's own seed, "init." + name, element),
 /// never by its place.
 struct Init {
-  enum class Kind : uint8_t { constant, normal, uniform, truncated_normal, identity } kind = Kind::constant;
+  enum class Kind : uint8_t {
+    constant,
+    normal,
+    uniform,
+    truncated_normal,
+    identity
+  } kind = Kind::constant;
   double scale = 0;  // the constant; the standard deviation; the half-width
   double cut = 0;    // of truncated_normal: draws lie within cut * scale
 
@@ -40,8 +46,8 @@ using ParamId = int;
 
 struct Param {
   std::string name;
-  Shape shape;                // (M, ...)
-  Buffer value;               // of that shape, as are the gradients
+  Shape shape;   // (M, ...)
+  Buffer value;  // of that shape, as are the gradients
   Buffer grad;
   bool decay = false;         // weight decay applies (matrices; not gains, biases, embeddings)
   bool sparse_sign = false;   // a table updated by signs of gradients, used rows alone: Optimiser
@@ -66,8 +72,8 @@ class Params {
  public:
   /// One seed per model of the pack; M = seeds.size(). `dtype` f64 serves oracles and gradient
   /// checks. Values and gradients live on the device (null: the CPU), which must outlive them; they
-  /// start with the same bits everywhere, drawn on the host. `allocate` false: parameters have names
-  /// and shapes alone, for counting and for the layouts of files.
+  /// start with the same bits everywhere, drawn on the host. `allocate` false: parameters have
+  /// names and shapes alone, for counting and for the layouts of files.
   explicit Params(std::vector<uint64_t> seeds,
                   DType dtype = DType::f32,
                   Device* device = nullptr,

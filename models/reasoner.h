@@ -66,7 +66,7 @@ struct Pass {
     const Param& p = params[id];
     return p.fixed || p.frozen || tape.fixed_parameters()
                ? tape.constant(members.of(p.value))
-                   : tape.parameter(members.of(p.value), members.of(p.lane(members.lane)));
+               : tape.parameter(members.of(p.value), members.of(p.lane(members.lane)));
   }
   /// The matrix's panels, if the run has packed its weights.
   ops::Panels panels(ParamId id) const {
@@ -78,8 +78,7 @@ struct Pass {
   /// device has no such kernel.
   bool fusable(int block) const {
     return !tape.recording() && packed != nullptr && tape.ctx.device == nullptr &&
-           cache == nullptr &&
-           (taps == nullptr || !taps->inside(phase, r, block));
+           cache == nullptr && (taps == nullptr || !taps->inside(phase, r, block));
   }
   /// Place in the pack of the run's model m.
   size_t place(int64_t m) const { return static_cast<size_t>(members.first + m); }
@@ -120,10 +119,7 @@ class Reasoner {
   int models() const { return params_.models(); }
 
  protected:
-  Reasoner(std::vector<uint64_t> seeds,
-           DType dtype,
-           Device* device = nullptr,
-           bool allocate = true)
+  Reasoner(std::vector<uint64_t> seeds, DType dtype, Device* device = nullptr, bool allocate = true)
       : params_(std::move(seeds), dtype, device, allocate) {}
   Params params_;
 };

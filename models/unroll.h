@@ -33,11 +33,11 @@ struct Plan {
   Gradient gradient;
   SaveAt save;
   uint64_t step = kEvaluation;  // of training; keys the draws of Depth and of the model
-  Members members;    // of the pack that run; inputs, start and taps count from the first of them
+  Members members;  // of the pack that run; inputs, start and taps count from the first of them
   const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;
   const Start* start = nullptr;
-  KvCache* cache = nullptr;     // keys and values of earlier positions: decode.h
+  KvCache* cache = nullptr;                   // keys and values of earlier positions: decode.h
   const std::vector<int>* periods = nullptr;  // by Inputs::ids, for Halt::Kind::oracle
   /// Called after every update; then readouts are not kept in the trajectory, so memory stays flat
   /// in R.

@@ -65,8 +65,7 @@ std::vector<LayoutTensor> huginn_tensors(const ModelSettings& s, const Params& p
       list.add(to + "norm_2.weight", {from + "norm.attn_out.gain"});
       list.add(to + "norm_3.weight", {from + "norm.mlp_in.gain"});
       list.add(to + "norm_4.weight", {from + "norm.mlp_out.gain"});
-      list.add(to + "attn.Wqkv.weight",
-               {attn + "q.weight", attn + "k.weight", attn + "v.weight"});
+      list.add(to + "attn.Wqkv.weight", {attn + "q.weight", attn + "k.weight", attn + "v.weight"});
       list.add(
           to + "attn.qk_bias", {attn + "q.bias", attn + "k.bias"}, {2, 1, s.heads, head_width});
       list.add(to + "attn.proj.weight", {attn + "out.weight"});
@@ -133,8 +132,7 @@ std::vector<LayoutTensor> ouro_tensors(const ModelSettings& s, const Params& par
 bool fits_ouro(const ModelSettings& s) {
   return s.name == "exit_gate" && s.norm == "rmsnorm" && s.placement == "branch" &&
          s.mlp == "swiglu" && s.halt_head && s.gate == "token" && !s.tied_head && !s.qk_bias &&
-         !s.qk_norm && !s.embedding_scale && s.positions == "rope" &&
-         s.rope_pairs == "half_split";
+         !s.qk_norm && !s.embedding_scale && s.positions == "rope" && s.rope_pairs == "half_split";
 }
 
 }  // namespace

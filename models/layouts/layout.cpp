@@ -51,8 +51,7 @@ void LayoutFile::expect(std::span<const LayoutTensor> tensors) const {
   for (const LayoutTensor& t : tensors) {
     const auto found = shapes_.find(t.name);
     if (found == shapes_.end()) {
-      SV_CHECK(
-          t.repeated || t.value, source_, ": the tensor '", t.name, "' is missing");
+      SV_CHECK(t.repeated || t.value, source_, ": the tensor '", t.name, "' is missing");
       continue;
     }
     SV_CHECK(found->second == t.shape,

@@ -34,8 +34,8 @@ struct LayoutTensor {
   /// Another name of values that the model has already, such as those of a tied head: may be
   /// absent, and must be equal where it is there.
   bool repeated = false;
-  /// Of a tensor that follows from the settings (a table of angles): its element i. It has no pieces,
-  /// may be absent, and must agree within 1e-2 where it is there.
+  /// Of a tensor that follows from the settings (a table of angles): its element i. It has no
+  /// pieces, may be absent, and must agree within 1e-2 where it is there.
   std::function<double(int64_t)> value = {};
 };
 

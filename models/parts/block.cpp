@@ -35,8 +35,8 @@ BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
            "rope needs an even head width, got ",
            s.width / s.heads);
   b.rope_base = s.rope_base;
-  b.rope_pairs = s.rope_pairs == "interleaved" ? ops::RopeLayout::interleaved
-                                               : ops::RopeLayout::half_split;
+  b.rope_pairs =
+      s.rope_pairs == "interleaved" ? ops::RopeLayout::interleaved : ops::RopeLayout::half_split;
   b.qk_bias = s.qk_bias;
   b.qk_norm = s.qk_norm;
   b.causal = s.mask == "causal" || (s.mask == "task" && task.causal);
@@ -149,8 +149,8 @@ Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
   if (pass.cache != nullptr) {
     SV_CHECK(shape_.causal && !in.lengths && !in.prefix && shape_.prefix == 0,
              "keys and values of earlier positions serve causal masks alone");
-    const auto [keys, values] = pass.cache->exchange(
-        pass.tape.ctx, pass.phase, block_, pass.r, k.value(), v.value());
+    const auto [keys, values] =
+        pass.cache->exchange(pass.tape.ctx, pass.phase, block_, pass.r, k.value(), v.value());
     k = pass.tape.constant(keys);
     v = pass.tape.constant(values);
   }
@@ -211,10 +211,9 @@ Var Block::convolved(Pass& pass, Var x) const {
 
 Var Block::mlp(Pass& pass, Var x) const {
   const Var up = up_(pass, x);
-  const auto kind =
-      shape_.mlp == "gelu" ? ops::Activation::gelu : ops::Activation::relu_squared;
-  Var hidden = shape_.mlp == "swiglu" ? ad::silu_gate(pass.tape, up)
-                                      : ad::activate(pass.tape, kind, up);
+  const auto kind = shape_.mlp == "gelu" ? ops::Activation::gelu : ops::Activation::relu_squared;
+  Var hidden =
+      shape_.mlp == "swiglu" ? ad::silu_gate(pass.tape, up) : ad::activate(pass.tape, kind, up);
   if (shape_.conv > 0) {
     hidden = convolved(pass, hidden);
   }

@@ -9,8 +9,8 @@
 namespace sv::parts {
 
 Embed::Embed(Params& params, const TaskSpec& task, const ModelSettings& s, const Init& tokens)
-    : tokens_(params.add(
-          "embed.tokens", {s.symbols > 0 ? s.symbols : task.vocab, s.width}, tokens)),
+    : tokens_(
+          params.add("embed.tokens", {s.symbols > 0 ? s.symbols : task.vocab, s.width}, tokens)),
       scale_(s.embedding_scale ? std::sqrt(static_cast<double>(s.width)) : 1) {
   SV_CHECK(s.symbols == 0 || s.symbols >= task.vocab,
            "model.symbols = ",

@@ -79,9 +79,8 @@ Inject::Inject(Params& params,
     map_ = Linear(params, name, width, width, Init::identity());
     // exp(-softplus(b)) = sqrt(1/5), Parcae's start, with a rate of one.
     log_rate_ = params.add(name + ".log_rate", {width}, Init::zeros());
-    step_bias_ = params.add(name + ".step_bias",
-                            {width},
-                            Init::constant(std::log(std::expm1(0.5 * std::log(5.0)))));
+    step_bias_ = params.add(
+        name + ".step_bias", {width}, Init::constant(std::log(std::expm1(0.5 * std::log(5.0)))));
   }
   const auto& seeds = params.seeds();
   for (const int seed : without) {

@@ -132,7 +132,10 @@ inline constexpr double kEmbeddingStd = 0.7;
 /// With embedding_scale the token's share is multiplied by sqrt(D).
 class Embed {
  public:
-  Embed(Params&, const TaskSpec&, const ModelSettings&, const Init& tokens = Init::normal(kEmbeddingStd));
+  Embed(Params&,
+        const TaskSpec&,
+        const ModelSettings&,
+        const Init& tokens = Init::normal(kEmbeddingStd));
   Var operator()(Pass&, const Inputs&) const;
   /// (M, symbols or the task's vocab, D)
   ParamId table() const { return tokens_; }
@@ -171,7 +174,7 @@ class Inject {
   std::string kind_;
   Linear map_;
   ParamId log_rate_ = -1, step_bias_ = -1;  // of decay: A and b, (M, D)
-  std::vector<bool> injected_;  // (M) of the pack: injected at every update
+  std::vector<bool> injected_;              // (M) of the pack: injected at every update
   bool all_ = true;
 };
 

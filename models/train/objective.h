@@ -63,8 +63,8 @@ struct Supervised {
   /// Loss of every row of a readout, scaled so that the sum over the rows of the whole batch is
   /// their mean answer loss; (M,B).
   Var row_loss(const Readout& y) const;
-  /// The halting loss of a readout times share[m]: every answer of the row right or not, for a score
-  /// per position its own answer; (M).
+  /// The halting loss of a readout times share[m]: every answer of the row right or not, for a
+  /// score per position its own answer; (M).
   Var halting_loss(const Readout& y, std::span<const double> share) const;
   /// Mean penalty of the rows at a readout times train.penalty and share[m]; (M).
   Var penalty(const Readout& y, std::span<const double> share) const;

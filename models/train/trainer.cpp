@@ -137,8 +137,17 @@ void Trainer::run_group(const Context& ctx, const Inputs& inputs, Rows rows, Wor
     }
     unroll(model_, inputs, w.plan, tape, w.trajectory);
     w.losses.clear();
-    Supervised supervised{
-        tape, model_, inputs, w.plan, w.trajectory, batch_, rows, settings_, w.losses, carry_, w.own};
+    Supervised supervised{tape,
+                          model_,
+                          inputs,
+                          w.plan,
+                          w.trajectory,
+                          batch_,
+                          rows,
+                          settings_,
+                          w.losses,
+                          carry_,
+                          w.own};
     objective_->supervise(run, supervised);
     tape.ctx.models = ctx.models;
     tape.backward();

@@ -1,7 +1,7 @@
 // exit_gate: a looped language model with a learned gate on every loop (Ouro, arXiv 2510.25741):
 //
-//   h_0 = E x        h_r = N(blocks(h_(r-1)))        y_r = W h_r        lambda_r = sigmoid(w h_r + b)
-//   p_r = lambda_r (1 - lambda_1) ... (1 - lambda_(r-1)), the last loop takes what is left
+//   h_0 = E x        h_r = N(blocks(h_(r-1)))        y_r = W h_r        lambda_r = sigmoid(w h_r +
+//   b) p_r = lambda_r (1 - lambda_1) ... (1 - lambda_(r-1)), the last loop takes what is left
 //
 // The normed state is fed back; the input does not enter again. Blocks have norms before and after
 // each branch, x <- x + N2(f(N1 x)). Training minimises sum_r p_r L_r + beta KL(p || uniform) for
@@ -10,8 +10,8 @@
 // stops when the cumulated p reaches halt.threshold (halt.rule=cdf), a row when all its positions
 // have. model.gate=row asks the mean state of the row instead.
 //
-// What differs from the authors' code: rows that have stopped leave the batch, where theirs makes all
-// loops and selects one afterwards; arithmetic is f32, not bf16; matrices start as in the other
+// What differs from the authors' code: rows that have stopped leave the batch, where theirs makes
+// all loops and selects one afterwards; arithmetic is f32, not bf16; matrices start as in the other
 // families; the gate starts at weight 0 and bias halt_bias = -1, near the uniform prior over four
 // loops.
 #include "models/parts/parts.h"

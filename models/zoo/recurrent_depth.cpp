@@ -9,16 +9,16 @@
 //
 // Parcae (arXiv 2604.12946), the stabilised form, is a set of options: model.injection=decay
 // (h <- core(exp(-Delta A) h + Delta (B e)), the spectral radius of the carry below 1 by
-// construction), model.input_norm=true (e normalised), model.readout_map=true (a matrix C before the
-// coda), model.placement=pre model.qk_bias=false model.qk_norm=true model.mlp=relu_squared
+// construction), model.input_norm=true (e normalised), model.readout_map=true (a matrix C before
+// the coda), model.placement=pre model.qk_bias=false model.qk_norm=true model.mlp=relu_squared
 // train.gradient=last:4.
 //
 // What differs from the authors' codes: arithmetic is f32, not bf16; a depth is drawn for every
-// model and step, not one for all workers, and cut at four times its mean; for Parcae it is drawn for
-// a model rather than a row, from the same law, its input norm has a gain, and value embeddings are
-// left out. Noise is keyed by (seed, step, row, position). The published start divides the standard
-// deviation sqrt(2/(5D)) of output matrices by the root of twice all blocks on the way; so does
-// this one, with start_depth for the mean depth.
+// model and step, not one for all workers, and cut at four times its mean; for Parcae it is drawn
+// for a model rather than a row, from the same law, its input norm has a gain, and value embeddings
+// are left out. Noise is keyed by (seed, step, row, position). The published start divides the
+// standard deviation sqrt(2/(5D)) of output matrices by the root of twice all blocks on the way; so
+// does this one, with start_depth for the mean depth.
 #include <cmath>
 
 #include "models/parts/parts.h"
@@ -68,11 +68,8 @@ class RecurrentDepth : public Reasoner {
       input_norm_.emplace(params_, "input_norm", a.model.norm, a.model.width);
     }
     if (a.model.readout_map) {
-      map_.emplace(params_,
-                   "readout.map",
-                   a.model.width,
-                   a.model.width,
-                   shape.matrix(a.model.width));
+      map_.emplace(
+          params_, "readout.map", a.model.width, a.model.width, shape.matrix(a.model.width));
     }
   }
 

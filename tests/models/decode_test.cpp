@@ -17,8 +17,8 @@ std::vector<Setting> causal_settings() {
   std::vector<Setting> out;
   for (Setting s : all_settings()) {
     const std::string& family = s.model.name;
-    const bool grows = family == "looped" || family == "recurrent_depth" ||
-                       family == "exit_gate" || family == "feedforward";
+    const bool grows = family == "looped" || family == "recurrent_depth" || family == "exit_gate" ||
+                       family == "feedforward";
     if (grows && s.model.without_injection.empty()) {
       s.model.mask = "causal";
       out.push_back(s);

@@ -53,7 +53,8 @@ TEST(RecurrentDepth, AScaleOfZeroIsTheZeroStart) {
   EXPECT_EQ(start_of(s, 2), scaled);
 }
 
-/// h <- exp(-Delta exp(A)) h + Delta (B e) with e = 0 shrinks in every channel, whatever was learned.
+/// h <- exp(-Delta exp(A)) h + Delta (B e) with e = 0 shrinks in every channel, whatever was
+/// learned.
 TEST(Decay, TheStateShrinksWhateverIsLearned) {
   for (const double learned : {-3.0, 0.0, 3.0}) {
     Params params({1, 2}, DType::f64);
@@ -90,7 +91,8 @@ TEST(Decay, StartsWithTheRootOfOneFifthAndTheIdentity) {
   Tape tape({&arena, 1, {}}, false);
   Pass pass{tape, params};
   pass.r = 1;
-  const Tensor h = make_tensor(arena, {1, 1, 1, 3}, DType::f64), e = make_tensor(arena, h.shape, h.dtype);
+  const Tensor h = make_tensor(arena, {1, 1, 1, 3}, DType::f64),
+               e = make_tensor(arena, h.shape, h.dtype);
   for (int i = 0; i < 3; ++i) {
     h.as<double>()[i] = 1;
     e.as<double>()[i] = i;

@@ -81,9 +81,9 @@ TEST(PublishedSize, LanguageModelsCountWhatTheirShapesAddUpTo) {
   const auto count = [&](const char* layout, const std::string& size) {
     return outline(settings_of(find_layout(layout), size), text)->params().count();
   };
-  EXPECT_EQ(count("huginn",
-                  "model.width=5280 model.heads=55 model.hidden=17920 model.symbols=65536"),
-            3'564'976'800);
+  EXPECT_EQ(
+      count("huginn", "model.width=5280 model.heads=55 model.hidden=17920 model.symbols=65536"),
+      3'564'976'800);
   const std::string ouro = "model.width=2048 model.heads=16 model.hidden=5632 model.symbols=49152 ";
   EXPECT_EQ(count("ouro", ouro + "model.layers=24"), 1'434'652'673);
   EXPECT_EQ(count("ouro", ouro + "model.layers=48"), 2'667'974'657);

@@ -5,8 +5,8 @@
 //   I_r = max(0, L_(r-1) - L_r)       w_r = sigmoid(50 (I_r - 0.005)), the wish to go on
 //   loss = mean over r = 2..R of BCE(1 - lambda_r against w_r) = BCE(lambda_r against 1 - w_r)
 //
-// over scored answers for a gate per token, over rows and the mean loss of their answers for one per
-// row. Before that step the loss is that of train.supervision.
+// over scored answers for a gate per token, over rows and the mean loss of their answers for one
+// per row. Before that step the loss is that of train.supervision.
 #include <cmath>
 
 #include "kernels/autograd/ops.h"
@@ -25,8 +25,8 @@ class Gate : public Objective {
       : first_(static_cast<uint64_t>(s.gate_only)), before_(make_first_objective(s)) {}
   SaveAt::Readouts readouts() const override { return SaveAt::Readouts::every; }
   int runs() const override { return before_->runs(); }
-  void plan(int run, const Schedule& schedule, uint64_t seed, uint64_t step, Plan& plan)
-      const override {
+  void plan(
+      int run, const Schedule& schedule, uint64_t seed, uint64_t step, Plan& plan) const override {
     if (step < first_) {
       plan.save.readouts = before_->readouts();
       before_->plan(run, schedule, seed, step, plan);
@@ -115,7 +115,8 @@ class Gate : public Objective {
         const bool scored = now.shape.rank() == 2 || asked[k % inner] >= 0;
         with_float(now.dtype, [&]<class F>() {
           const int64_t at = int64_t{m} * s.rows.count * inner + k;
-          const double gain = std::max(0.0, static_cast<double>(before.as<F>()[at] - now.as<F>()[at]));
+          const double gain =
+              std::max(0.0, static_cast<double>(before.as<F>()[at] - now.as<F>()[at]));
           target.as<F>()[at] = static_cast<F>(1 / (1 + std::exp(kSlope * (gain - kMargin))));
           weight.as<F>()[at] = static_cast<F>(scored ? each : 0);
         });
