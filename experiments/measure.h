@@ -70,6 +70,17 @@ struct DepthHeadline {
 };
 std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& what);
 
+struct WritingMeasure {
+  int examples = 64;               // of the held-out set
+  int shown = 3;                   // of them, printed in full
+  int depth = 0;                   // periods for every position; 0: the deepest of training
+  std::string cache = "per_loop";  // CachePolicy
+  double temperature = 0;          // 0: the likeliest symbol
+};
+/// Lets a model write solutions on from the question, position by position. Only for tasks with
+/// written solutions and models that can be decoded; others throw.
+void measure_writing(Measured& run, const WritingMeasure& what);
+
 struct BreadthMeasure {
   int breadth = 2;                // runs of an example
   int depth = 1;                  // periods

@@ -46,6 +46,9 @@ void Spec::check_objective(const ZooEntry& family, Problems& p) const {
               (family.halt == HaltScore::with_halt_head ? " has one with model.halt_head=true"
                                                         : " has none"));
   }
+  if (train.gate_only > 0 && !family.has_halt_probability(model)) {
+    p.add("train.gate_only", std::string(family.name) + " has no gate to train alone");
+  }
   if (family.halt == HaltScore::bound && train.halt_weight > 0) {
     p.add("train.halt_weight",
           "= " + std::to_string(train.halt_weight) + ": the halting of " +

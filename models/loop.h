@@ -60,7 +60,8 @@ class Loop {
             plan_.packed,
             &out_.blocks,
             plan_.step,
-            halting_ ? halting_->entered() : std::span<const int>{}};
+            halting_ ? halting_->entered() : std::span<const int>{},
+            plan_.cache};
   }
   int first_r() const { return plan_.start != nullptr ? plan_.start->r : 0; }
   int parts() const { return static_cast<int>(model_.schedule().parts.size()); }

@@ -14,10 +14,12 @@ namespace sv {
 namespace {
 
 /// Element `index` of a parameter whose draws are keyed by `seed` and `stream`.
-double start(const Init& init, uint64_t seed, uint32_t stream, uint64_t index) {
+double start(const Init& init, uint64_t seed, uint32_t stream, uint64_t index, uint64_t columns) {
   switch (init.kind) {
     case Init::Kind::constant:
       return init.scale;
+    case Init::Kind::identity:
+      return index / columns == index % columns ? init.scale : 0;
     case Init::Kind::normal:
       return init.scale * Rng(seed, stream).normal(index);
     case Init::Kind::uniform:
@@ -39,11 +41,12 @@ void fill(const Tensor& value,
           const std::string& name,
           const Init& init) {
   const int64_t per_model = value.numel() / static_cast<int64_t>(seeds.size());
+  const auto columns = static_cast<uint64_t>(value.dim(value.shape.rank() - 1));
   for (size_t m = 0; m < seeds.size(); ++m) {
     const uint32_t stream = stream_of("init." + name);
     T* out = value.as<T>() + static_cast<int64_t>(m) * per_model;
     for (int64_t i = 0; i < per_model; ++i) {
-      const double x = start(init, seeds[m], stream, static_cast<uint64_t>(i));
+      const double x = start(init, seeds[m], stream, static_cast<uint64_t>(i), columns);
       // A draw is that of the f32 model in f64 too; a constant is exact.
       out[i] = init.kind == Init::Kind::constant ? static_cast<T>(x)
                                                  : static_cast<T>(static_cast<float>(x));

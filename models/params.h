@@ -14,13 +14,21 @@ namespace sv {
 /// How a parameter starts. Draws are keyed by (the model's own seed, "init." + name, element),
 /// never by its place.
 struct Init {
-  enum class Kind : uint8_t { constant, normal, uniform, truncated_normal } kind = Kind::constant;
+  enum class Kind : uint8_t {
+    constant,
+    normal,
+    uniform,
+    truncated_normal,
+    identity
+  } kind = Kind::constant;
   double scale = 0;  // the constant; the standard deviation; the half-width
   double cut = 0;    // of truncated_normal: draws lie within cut * scale
 
   static Init zeros() { return {Kind::constant, 0}; }
   static Init ones() { return {Kind::constant, 1}; }
   static Init constant(double value) { return {Kind::constant, value}; }
+  /// The identity matrix: ones where row and column agree.
+  static Init identity() { return {Kind::identity, 1}; }
   static Init normal(double std_dev) { return {Kind::normal, std_dev}; }
   static Init uniform(double half_width) { return {Kind::uniform, half_width}; }
   /// A normal of that standard deviation without its tails beyond `cut` standard deviations, which
@@ -44,6 +52,8 @@ struct Param {
   bool decay = false;         // weight decay applies (matrices; not gains, biases, embeddings)
   bool sparse_sign = false;   // a table updated by signs of gradients, used rows alone: Optimiser
   bool fixed = false;         // saved with the model, never trained and not counted
+  bool halting = false;       // makes the halting score alone: what train.gate_only trains
+  bool frozen = false;        // not trained at this step
   std::vector<Buffer> lanes;  // further gradients, see Params::reserve_lanes
   const Buffer& lane(int i) const { return i == 0 ? grad : lanes[static_cast<size_t>(i - 1)]; }
 };

@@ -16,6 +16,8 @@
 
 namespace sv {
 
+class KvCache;
+
 /// The state: one Var per named part of the schedule.
 struct State {
   std::array<Var, kMaxParts> part{};
@@ -62,12 +64,14 @@ struct Pass {
   uint64_t step = kEvaluation;  // of training; keys random draws
   /// (M,B) updates the loop had made when the row came in; empty: none.
   std::span<const int> entered = {};
+  KvCache* cache = nullptr;     // of earlier positions; the run's are those that it has open
 
   /// The parameter as a Var; its gradient goes to Params.
   Var param(ParamId id) {
     const Param& p = params[id];
-    return p.fixed || tape.fixed_parameters() ? tape.constant(members.of(p.value))
-                   : tape.parameter(members.of(p.value), members.of(p.lane(members.lane)));
+    return p.fixed || p.frozen || tape.fixed_parameters()
+               ? tape.constant(members.of(p.value))
+               : tape.parameter(members.of(p.value), members.of(p.lane(members.lane)));
   }
   /// The matrix's panels, if the run has packed its weights.
   ops::Panels panels(ParamId id) const {
@@ -79,7 +83,7 @@ struct Pass {
   /// device has no such kernel.
   bool fusable(int block) const {
     return !tape.recording() && packed != nullptr && tape.ctx.device == nullptr &&
-           (taps == nullptr || !taps->inside(phase, r, block));
+           cache == nullptr && (taps == nullptr || !taps->inside(phase, r, block));
   }
   /// On a device: nothing asks for what is at this point of the block, so that a kernel may keep it
   /// to itself. On the CPU it stays in cache either way, and fused::block is for runs without taps.
@@ -127,6 +131,9 @@ class Reasoner {
   /// A cost of the state that training adds to the loss, weighted by train.penalty: the ponder cost
   /// of adaptive computation time; (M,B).
   virtual Var penalty(Pass&, const Inputs&, const State&, Var /*e*/) { return {}; }
+  /// The model computes a position from itself and earlier ones, mixes positions in attention alone
+  /// and takes keys and values of earlier ones from Pass::cache: it can be decoded (decode.h).
+  virtual bool decodes() const { return false; }
 
   Params& params() { return params_; }
   const Params& params() const { return params_; }

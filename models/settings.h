@@ -57,6 +57,15 @@ struct ModelSettings {
   std::string signals = "none";
   double halt_bias = -3;
   double act_epsilon = 0.01;
+  bool qk_bias = false;
+  bool qk_norm = false;
+  std::string rope_pairs = "half_split";
+  bool embedding_scale = false;
+  double init_scale = 1;
+  int start_depth = 32;
+  bool input_norm = false;
+  bool readout_map = false;
+  std::string gate = "token";
 
   template <class V>
   void fields(V& v) {
@@ -70,7 +79,7 @@ struct ModelSettings {
   template <class V>
   void block_fields(V& v) {
     v("name", name, "which reasoner of the zoo; see `subvocal list models`");
-    v("width", width, "D, width of the state", range(2, 4096), unit("channels"));
+    v("width", width, "D, width of the state", range(2, 8192), unit("channels"));
     v("layers", layers, "L, blocks per update", range(1, 64), unit("blocks"));
     v("heads", heads, "H, attention heads; divides width", range(1, 256), unit("heads"));
     v("kv_heads",
@@ -80,22 +89,23 @@ struct ModelSettings {
       unit("heads"));
     v("hidden",
       hidden,
-      "F, hidden width of the MLP; 0 = 5/2 of width for swiglu, 4 of width for gelu",
+      "F, hidden width of the MLP; 0 = 5/2 of width for swiglu, 4 of width otherwise",
       range(0, 65536),
       unit("channels"));
-    v("mlp", mlp, "kind of MLP", one_of({"swiglu", "gelu"}));
+    v("mlp", mlp, "kind of MLP", one_of({"swiglu", "gelu", "relu_squared"}));
     v("norm",
       norm,
       "kind of norm; rms: rmsnorm without a gain",
       one_of({"rmsnorm", "layernorm", "rms"}));
     v("placement",
       placement,
-      "where norms stand in a block: before, after the residual sum, or both",
-      one_of({"pre", "post", "sandwich"}));
+      "where norms stand in a block: before, after the residual sum, both, or before and after the "
+      "branch (branch)",
+      one_of({"pre", "post", "sandwich", "branch"}));
     v("injection",
       injection,
-      "how the input enters every update",
-      one_of({"none", "add", "concat", "gated"}));
+      "how the input enters every update; decay: the state decays by a learned factor per channel",
+      one_of({"none", "add", "concat", "gated", "decay"}));
     v("without_injection",
       without_injection,
       "seeds whose input enters at the first update only: the no-injection control in the same "
@@ -211,6 +221,30 @@ struct ModelSettings {
       act_epsilon,
       "a position halts when its halting probabilities sum to more than 1 minus this",
       range(1e-6, 0.5));
+    // Recurrent-depth language models (recurrent_depth, exit_gate) and their attention.
+    v("qk_bias", qk_bias, "learned biases of queries and keys, added before rope (Huginn)");
+    v("qk_norm", qk_norm, "queries and keys of every head are normalised, without a gain (Parcae)");
+    v("rope_pairs",
+      rope_pairs,
+      "which channels of a head rope turns: i with i + half, or neighbours",
+      one_of({"half_split", "interleaved"}));
+    v("embedding_scale", embedding_scale, "token embeddings are multiplied by sqrt(width)");
+    v("init_scale",
+      init_scale,
+      "init=random of recurrent_depth: factor of the standard deviation sqrt(2/5); 0 = zeros",
+      range(0, 100));
+    v("start_depth",
+      start_depth,
+      "mean depth that the start of output matrices reckons with: they shrink with the root of all "
+      "blocks on the way (Huginn: 32)",
+      range(1, 4096),
+      unit("updates"));
+    v("input_norm", input_norm, "a norm behind the prelude (Parcae)");
+    v("readout_map", readout_map, "a matrix between the state and the coda (Parcae)");
+    v("gate",
+      gate,
+      "exit_gate: a halting score for every token, or one of the mean state for the row",
+      one_of({"token", "row"}));
   }
   template <class V>
   void other_fields(V& v) {

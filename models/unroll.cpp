@@ -334,6 +334,9 @@ void Loop::run() {
            device_name(model_.params().device()),
            ", its run is on ",
            device_name(tape_.ctx.device));
+  SV_CHECK(plan_.cache == nullptr ||
+               (model_.decodes() && !tape_.recording() && plan_.halt.kind == Halt::Kind::none),
+           "only causal models without gradient and halting run with a cache of earlier positions");
   plan_depths();
   if (plan_.halt.kind != Halt::Kind::none) {
     SV_CHECK(plan_.gradient.kind == Gradient::Kind::none,

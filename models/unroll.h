@@ -38,6 +38,7 @@ struct Plan {
   const PackedWeights* packed = nullptr;  // the weights' panels, if they outlive run and backward
   const Taps* taps = nullptr;
   const Start* start = nullptr;
+  KvCache* cache = nullptr;                   // keys and values of earlier positions: decode.h
   const std::vector<int>* periods = nullptr;  // by Inputs::ids, for Halt::Kind::oracle
   /// The rows of the inputs come in and leave by the queue; needs a halting rule, and nobody who
   /// looks at rows at their places (taps, an observer, saved states, residuals, a start).

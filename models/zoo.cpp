@@ -9,10 +9,11 @@ namespace sv {
 
 namespace {
 
+#define SV_ATTENTION_KEYS "qk_bias qk_norm rope_pairs"
 // Keys of families whose update is made of transformer blocks with input injection.
 #define SV_BLOCK_KEYS                                                                    \
   "width layers heads kv_heads hidden mlp norm placement positions rope_base mask init " \
-  "injection without_injection state_norm"
+  "injection without_injection state_norm " SV_ATTENTION_KEYS
 
 // Keys of hrm and trm, and what both are trained with.
 #define SV_RECURSIVE_KEYS                                                                      \
@@ -36,6 +37,15 @@ constexpr std::array kZoo = {
              "injection solver solver_memory damping",
              "model.placement=post model.solver=anderson depth.train=30 "
              "train.gradient=implicit:30 train.penalty=0"},
+    ZooEntry{"exit_gate",
+             "looped blocks without injection and a gate that says after which loop to stop (Ouro)",
+             make_exit_gate,
+             "width layers heads kv_heads hidden mlp norm placement positions rope_base mask "
+             "embedding_scale tied_head symbols halt_head halt_bias gate " SV_ATTENTION_KEYS,
+             "model.placement=branch model.positions=rope model.rope_base=1000000 "
+             "model.halt_head=true model.halt_bias=-1 depth.train=4 train.supervision=expected "
+             "train.prior=uniform train.kl_weight=0.1",
+             HaltScore::with_halt_head},
     ZooEntry{"feedforward",
              "untied control: every update has its own blocks",
              make_feedforward,
@@ -73,6 +83,17 @@ constexpr std::array kZoo = {
              "model.cell=gru model.norm=layernorm depth.train=20 train.supervision=expected "
              "train.prior=geometric train.prior_rate=0.2 train.kl_weight=0.01 halt.rule=sample",
              HaltScore::always},
+    ZooEntry{"recurrent_depth",
+             "prelude, looped core and coda from random states (Huginn); decayed states (Parcae)",
+             make_recurrent_depth,
+             "width layers heads kv_heads hidden mlp norm placement positions rope_base mask init "
+             "injection without_injection prelude coda embedding_scale tied_head symbols "
+             "init_scale start_depth input_norm readout_map " SV_ATTENTION_KEYS,
+             "model.layers=4 model.prelude=2 model.coda=2 model.placement=sandwich "
+             "model.injection=concat model.init=random model.positions=rope "
+             "model.rope_base=50000 model.rope_pairs=interleaved model.qk_bias=true "
+             "model.embedding_scale=true model.tied_head=true depth.train=poisson:32 "
+             "train.gradient=last:8"},
     ZooEntry{"thought_machine",
              "continuous thought machine: neurons with memories, read by their synchronisation",
              make_thought_machine,

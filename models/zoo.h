@@ -52,12 +52,14 @@ struct ZooEntry {
 
 std::unique_ptr<Reasoner> make_deep_thinking(const ModelArgs&);
 std::unique_ptr<Reasoner> make_deq(const ModelArgs&);
+std::unique_ptr<Reasoner> make_exit_gate(const ModelArgs&);
 std::unique_ptr<Reasoner> make_feedforward(const ModelArgs&);
 std::unique_ptr<Reasoner> make_gru(const ModelArgs&);
 std::unique_ptr<Reasoner> make_hrm(const ModelArgs&);
 std::unique_ptr<Reasoner> make_looped(const ModelArgs&);
 std::unique_ptr<Reasoner> make_mixture_of_recursions(const ModelArgs&);
 std::unique_ptr<Reasoner> make_ponder(const ModelArgs&);
+std::unique_ptr<Reasoner> make_recurrent_depth(const ModelArgs&);
 std::unique_ptr<Reasoner> make_thought_machine(const ModelArgs&);
 std::unique_ptr<Reasoner> make_trm(const ModelArgs&);
 std::unique_ptr<Reasoner> make_universal(const ModelArgs&);

@@ -35,6 +35,7 @@ int resume(const Arguments&);
 int eval(const Arguments&);
 int collect(const Arguments&);
 int lens(const Arguments&);
+int generate(const Arguments&);
 int probe(const Arguments&);
 int patch(const Arguments&);
 int dynamics(const Arguments&);

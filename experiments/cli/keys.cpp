@@ -46,6 +46,9 @@ std::string keys_help(const std::string& command) {
   if (command == "probe") {
     return "keys:\n" + settings_help<ProbeKeys>();
   }
+  if (command == "generate") {
+    return "keys:\n" + settings_help<GenerateKeys>();
+  }
   if (command == "patch") {
     return "keys:\n" + settings_help<PatchKeys>();
   }

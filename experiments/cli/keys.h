@@ -53,6 +53,31 @@ struct ExportKeys {
   }
 };
 
+/// How held-out questions are answered in writing.
+struct GenerateKeys {
+  int examples = 64;
+  int shown = 3;
+  int depth = 0;
+  std::string cache = "per_loop";
+  double temperature = 0;
+
+  template <class V>
+  void fields(V& v) {
+    v("examples", examples, "held-out questions", range(1, 1e6), unit("examples"));
+    v("shown", shown, "of them, printed in full", range(0, 1e6), unit("examples"));
+    v("depth",
+      depth,
+      "for every position; 0 = the deepest of training",
+      range(0, 1e6),
+      unit("periods"));
+    v("cache",
+      cache,
+      "which loops share keys and values of earlier positions: per_loop (exact), last, first, "
+      "modulo:N or anchor:N");
+    v("temperature", temperature, "0 = the likeliest symbol; else draws", range(0, 100));
+  }
+};
+
 struct CollectKeys {
   std::string sites = "loop.*.state_out";
   int examples = 256;

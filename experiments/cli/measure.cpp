@@ -129,6 +129,13 @@ int eval(const Arguments& a) {
   return 0;
 }
 
+int generate(const Arguments& a) {
+  const auto keys = keys_of_command<GenerateKeys>(a);
+  Measured run(a.target, thread_count(a));
+  measure_writing(run, {keys.examples, keys.shown, keys.depth, keys.cache, keys.temperature});
+  return 0;
+}
+
 int collect(const Arguments& a) {
   const auto keys = keys_of_command<CollectKeys>(a);
   Measured run(a.target, thread_count(a), false, a.opened);

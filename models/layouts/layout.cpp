@@ -51,7 +51,7 @@ void LayoutFile::expect(std::span<const LayoutTensor> tensors) const {
   for (const LayoutTensor& t : tensors) {
     const auto found = shapes_.find(t.name);
     if (found == shapes_.end()) {
-      SV_CHECK(t.repeated, source_, ": the tensor '", t.name, "' is missing");
+      SV_CHECK(t.repeated || t.value, source_, ": the tensor '", t.name, "' is missing");
       continue;
     }
     SV_CHECK(found->second == t.shape,
@@ -102,11 +102,64 @@ Tensor slice_of(const Params& params, const std::string& name, int m) {
   return all.slice(m, 1);
 }
 
-/// Calls f(element of ours, element of theirs) for every element of a piece.
+/// Calls f(element of ours, element of theirs) for every element of a piece of a parameter of
+/// `size` elements.
 template <class F>
-void for_each_element(const Piece& piece, int64_t count, F&& f) {
+void for_each_element(const Piece& piece, int64_t size, F&& f) {
+  const int64_t count = piece.count < 0 ? size : piece.count;
   for (int64_t i = 0; i < count; ++i) {
-    f(i, piece.offset + i * piece.stride);
+    f(piece.begin + i, piece.offset + i * piece.stride);
+  }
+}
+
+/// What a file says about one parameter of a model.
+struct Found {
+  Tensor to;
+  Buffer values;
+  std::vector<bool> known;  // elements that have been read
+};
+
+/// Puts the elements of a piece where they belong; one that has been read already must be equal.
+void collect(const LayoutFile& file,
+             const LayoutTensor& t,
+             const Piece& piece,
+             const std::vector<double>& values,
+             Found& found) {
+  with_float(found.to.dtype, [&]<class T>() {
+    T* mine = found.values.tensor().as<T>();
+    for_each_element(piece, found.to.numel(), [&](int64_t ours, int64_t theirs) {
+      const T value = static_cast<T>(values[static_cast<size_t>(theirs)]);
+      const auto at = static_cast<size_t>(ours);
+      SV_CHECK(!found.known[at] || mine[ours] == value,
+               file.source(),
+               ": '",
+               t.name,
+               "' is another name of ",
+               piece.param,
+               ", but its values differ");
+      mine[ours] = value;
+      found.known[at] = true;
+    });
+  });
+}
+
+/// A table that follows from the settings is what they make it.
+void check_computed(const LayoutFile& file,
+                    const LayoutTensor& t,
+                    const std::vector<double>& values) {
+  constexpr double kBound = 1e-2;  // twice what bf16 loses of a number up to 1
+  for (size_t i = 0; i < values.size(); ++i) {
+    const double expected = t.value(static_cast<int64_t>(i));
+    SV_CHECK(std::abs(values[i] - expected) <= kBound,
+             file.source(),
+             ": '",
+             t.name,
+             "' holds ",
+             values[i],
+             " at element ",
+             i,
+             ", where the settings make it ",
+             expected);
   }
 }
 
@@ -117,44 +170,32 @@ void import_tensors(const LayoutFile& file,
                     int m,
                     Params& params) {
   file.expect(tensors);
-  std::vector<std::pair<Tensor, Buffer>> found;  // where values go, and they
+  std::vector<Found> found;
   for (const LayoutTensor& t : tensors) {
     if (!file.shapes().contains(t.name)) {
       continue;
     }
     const std::vector<double> values = file.values(t.name);
-    for (size_t i = 0; i < values.size(); ++i) {
-      SV_CHECK(std::isfinite(values[i]),
-               file.source(),
-               ": '",
-               t.name,
-               "' holds a number that is not finite");
+    SV_CHECK(std::ranges::all_of(values, [](double x) { return std::isfinite(x); }),
+             file.source(),
+             ": '",
+             t.name,
+             "' holds a number that is not finite");
+    if (t.value) {
+      check_computed(file, t, values);
     }
     for (const Piece& piece : t.pieces) {
       const Tensor to = slice_of(params, piece.param, m);
-      Buffer copy(to.shape, to.dtype);
-      with_float(to.dtype, [&]<class T>() {
-        for_each_element(piece, to.numel(), [&](int64_t ours, int64_t theirs) {
-          copy.tensor().as<T>()[ours] = static_cast<T>(values[static_cast<size_t>(theirs)]);
-        });
-      });
-      const auto same =
-          std::ranges::find_if(found, [&](const auto& x) { return x.first.data == to.data; });
-      if (same == found.end()) {
-        found.emplace_back(to, std::move(copy));
-        continue;
+      auto at = std::ranges::find_if(found, [&](const Found& x) { return x.to.data == to.data; });
+      if (at == found.end()) {
+        const auto count = static_cast<size_t>(to.numel());
+        at = found.insert(at, {to, {to.shape, to.dtype}, std::vector<bool>(count, false)});
       }
-      SV_CHECK(std::memcmp(same->second.tensor().data, copy.tensor().data, to.bytes()) == 0,
-               file.source(),
-               ": '",
-               t.name,
-               "' is another name of ",
-               piece.param,
-               ", but its values differ");
+      collect(file, t, piece, values, *at);
     }
   }
-  for (const auto& [to, values] : found) {
-    write_tensor(params.device(), to, values.tensor().data);
+  for (const Found& f : found) {
+    write_tensor(params.device(), f.to, f.values.tensor().data);
   }
 }
 
@@ -170,6 +211,9 @@ std::vector<HostTensor> export_tensors(std::span<const LayoutTensor> tensors,
   std::vector<HostTensor> out;
   for (const LayoutTensor& t : tensors) {
     std::vector<float> values(static_cast<size_t>(elements(t.shape)));
+    for (size_t i = 0; t.value && i < values.size(); ++i) {
+      values[i] = static_cast<float>(t.value(static_cast<int64_t>(i)));
+    }
     for (const Piece& piece : t.pieces) {
       const Tensor from = slice_of(params, piece.param, m);
       Buffer copy(from.shape, from.dtype);
@@ -224,6 +268,19 @@ void TensorList::add_columns(const std::string& theirs,
 
 void TensorList::add_repeated(const std::string& theirs, const std::string& ours) {
   tensors_.push_back({theirs, shape_of(ours), {{ours, 0, 1}}, true});
+}
+
+void TensorList::add_part(const std::string& theirs, const std::string& ours, int i, int parts) {
+  std::vector<int64_t> shape = shape_of(ours);
+  shape.at(0) /= parts;
+  const int64_t count = elements(shape);
+  tensors_.push_back({theirs, shape, {{ours, 0, 1, i * count, count}}});
+}
+
+void TensorList::add_computed(const std::string& theirs,
+                              std::vector<int64_t> shape,
+                              std::function<double(int64_t)> value) {
+  tensors_.push_back({theirs, std::move(shape), {}, false, std::move(value)});
 }
 
 int count_layers(const TensorShapes& shapes, const std::string& prefix) {

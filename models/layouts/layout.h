@@ -3,6 +3,7 @@
 // each project and one line in the table. Files and settings of runs are the business of who reads
 // and writes them; here are tensors alone.
 #pragma once
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -16,11 +17,14 @@
 
 namespace sv {
 
-/// One of our parameters within a published tensor: element i stands at offset + i * stride.
+/// One of our parameters, or `count` of its elements from `begin` on, within a published tensor:
+/// element begin + i stands at offset + i * stride.
 struct Piece {
   std::string param;
   int64_t offset = 0;
   int64_t stride = 1;
+  int64_t begin = 0;
+  int64_t count = -1;  // -1: all
 };
 
 struct LayoutTensor {
@@ -30,6 +34,9 @@ struct LayoutTensor {
   /// Another name of values that the model has already, such as those of a tied head: may be
   /// absent, and must be equal where it is there.
   bool repeated = false;
+  /// Of a tensor that follows from the settings (a table of angles): its element i. It has no
+  /// pieces, may be absent, and must agree within 1e-2 where it is there.
+  std::function<double(int64_t)> value = {};
 };
 
 /// Names and shapes of a file's tensors, prefixes taken off.
@@ -60,6 +67,8 @@ struct Layout {
 
 Layout eqr_layout();
 Layout hrm_layout();
+Layout huginn_layout();
+Layout ouro_layout();
 Layout rsm_layout();
 Layout trm_layout();
 Layout urm_layout();
@@ -113,6 +122,12 @@ class TensorList {
   void add_columns(const std::string& theirs,
                    const std::vector<std::string>& ours,
                    std::vector<int64_t> shape);
+  /// Part `i` of `parts` equal ones of a parameter along its first axis.
+  void add_part(const std::string& theirs, const std::string& ours, int i, int parts);
+  /// A tensor that follows from the settings.
+  void add_computed(const std::string& theirs,
+                    std::vector<int64_t> shape,
+                    std::function<double(int64_t)> value);
   /// A second name of what is already there.
   void add_repeated(const std::string& theirs, const std::string& ours);
   std::vector<LayoutTensor> take() { return std::move(tensors_); }

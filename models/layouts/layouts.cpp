@@ -11,6 +11,8 @@ std::span<const Layout> layouts() {
   static const std::array kLayouts = {
       eqr_layout(),
       hrm_layout(),
+      huginn_layout(),
+      ouro_layout(),
       rsm_layout(),
       trm_layout(),
       urm_layout(),

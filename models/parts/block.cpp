@@ -7,6 +7,7 @@
 #include "kernels/memory/device.h"
 #include "kernels/ops/attention_fused/attention_fused.h"
 #include "kernels/ops/mlp/mlp.h"
+#include "models/kv_cache.h"
 #include "models/parts/parts.h"
 
 namespace sv::parts {
@@ -43,6 +44,10 @@ BlockShape block_shape(const ModelSettings& s, const TaskSpec& task) {
            "rope needs an even head width, got ",
            s.width / s.heads);
   b.rope_base = s.rope_base;
+  b.rope_pairs =
+      s.rope_pairs == "interleaved" ? ops::RopeLayout::interleaved : ops::RopeLayout::half_split;
+  b.qk_bias = s.qk_bias;
+  b.qk_norm = s.qk_norm;
   b.causal = s.mask == "causal" || (s.mask == "task" && task.causal);
   // A position that names a puzzle is the first of the prefix.
   b.prefix = s.prefix - (s.puzzles > 0 && task.puzzles > 0 ? 1 : 0);
@@ -78,8 +83,8 @@ Block::Block(Params& params, const std::string& name, const BlockShape& shape, i
 void Block::add_attention(Params& params, const std::string& name) {
   const int64_t d = shape_.width;
   const int64_t kv = d / shape_.heads * shape_.kv_heads;
-  q_ = Linear(params, name + ".attn.q", d, d, shape_.matrix(d));
-  k_ = Linear(params, name + ".attn.k", d, kv, shape_.matrix(d));
+  q_ = Linear(params, name + ".attn.q", d, d, shape_.matrix(d), shape_.qk_bias);
+  k_ = Linear(params, name + ".attn.k", d, kv, shape_.matrix(d), shape_.qk_bias);
   v_ = Linear(params, name + ".attn.v", d, kv, shape_.matrix(d));
   attn_out_ = Linear(params, name + ".attn.out", d, d, shape_.output(d));
 }
@@ -87,7 +92,8 @@ void Block::add_attention(Params& params, const std::string& name) {
 void Block::add_mlp(Params& params, const std::string& name) {
   const int64_t d = shape_.width, hidden = shape_.hidden;
   const bool gated = shape_.mlp == "swiglu";
-  up_ = Linear(params, name + ".mlp.up", d, gated ? 2 * hidden : hidden, shape_.matrix(d), !gated);
+  const bool biased = shape_.mlp == "gelu";
+  up_ = Linear(params, name + ".mlp.up", d, gated ? 2 * hidden : hidden, shape_.matrix(d), biased);
   SV_CHECK(shape_.conv == 0 || gated, "model.conv needs model.mlp=swiglu");
   // Bias and weights of a convolution start as one of `conv` inputs.
   for (int k = 0; k < shape_.conv; ++k) {
@@ -96,7 +102,7 @@ void Block::add_mlp(Params& params, const std::string& name) {
   }
   conv_bias_ =
       conv_.empty() ? -1 : params.add(name + ".mlp.conv.bias", {hidden}, fan_in(shape_.conv));
-  down_ = Linear(params, name + ".mlp.down", hidden, d, shape_.output(hidden), !gated);
+  down_ = Linear(params, name + ".mlp.down", hidden, d, shape_.output(hidden), biased);
 }
 
 void Block::add_norms(Params& params, const std::string& name) {
@@ -127,6 +133,7 @@ void Block::add_sites(std::vector<Site>& sites, Phase phase, int block, bool att
 /// Lengths of a batch count tokens; the keys in use are the prefix and they.
 ops::AttentionMask Block::mask(Pass& pass, const Inputs& in) const {
   ops::AttentionMask mask;
+  mask.offset = pass.cache == nullptr ? 0 : pass.cache->begin();
   mask.kind = in.prefix       ? ops::AttentionMask::Kind::prefix
               : shape_.causal ? ops::AttentionMask::Kind::causal
                               : ops::AttentionMask::Kind::bidirectional;
@@ -145,15 +152,35 @@ ops::AttentionMask Block::mask(Pass& pass, const Inputs& in) const {
 }
 
 Var Block::attention(Pass& pass, const Inputs& in, Var x) const {
-  Var q = q_(pass, x);
-  Var k = k_(pass, x);
-  if (shape_.rope) {
-    q = ad::rope(pass.tape, q, shape_.heads, shape_.rope_base);
-    k = ad::rope(pass.tape, k, shape_.kv_heads, shape_.rope_base);
+  const Var q = pass.tap(Point::q, turned(pass, q_(pass, x), shape_.heads), block_);
+  Var k = pass.tap(Point::k, turned(pass, k_(pass, x), shape_.kv_heads), block_);
+  Var v = pass.tap(Point::v, v_(pass, x), block_);
+  if (pass.cache != nullptr) {
+    SV_CHECK(shape_.causal && !in.lengths && !in.prefix && shape_.prefix == 0,
+             "keys and values of earlier positions serve causal masks alone");
+    const auto [keys, values] =
+        pass.cache->exchange(pass.tape.ctx, pass.phase, block_, pass.r, k.value(), v.value());
+    k = pass.tape.constant(keys);
+    v = pass.tape.constant(values);
   }
-  q = pass.tap(Point::q, q, block_);
-  k = pass.tap(Point::k, k, block_);
-  const Var v = pass.tap(Point::v, v_(pass, x), block_);
+  return attend(pass, in, q, k, v);
+}
+
+/// Normalised and turned to its position: queries, or keys.
+Var Block::turned(Pass& pass, Var x, int heads) const {
+  if (shape_.qk_norm) {
+    const Shape& s = x.shape();
+    const Var by_head = ad::reshape(pass.tape, x, {s[0], s[1], s[2], heads, s[3] / heads});
+    x = ad::reshape(pass.tape, ad::rmsnorm(pass.tape, by_head, {}), s);
+  }
+  if (!shape_.rope) {
+    return x;
+  }
+  const auto offset = static_cast<int>(pass.cache == nullptr ? 0 : pass.cache->begin());
+  return ad::rope(pass.tape, x, heads, shape_.rope_base, offset, shape_.rope_pairs);
+}
+
+Var Block::attend(Pass& pass, const Inputs& in, Var q, Var k, Var v) const {
   const int head_width = shape_.width / shape_.heads;
   const double scale = 1.0 / std::sqrt(static_cast<double>(head_width));
   const ops::AttentionMask masked = mask(pass, in);
@@ -177,8 +204,7 @@ Var Block::token_mixer(Pass& pass, Var x) const {
   Var out = token_down_(pass, ad::silu_gate(t, token_up_(pass, rows)));
   if (!shape_.token_norm) {
     out = pass.tap(Point::attn_out, ad::transpose(t, out), block_);
-    const Var sum = ad::add(t, x, out);
-    return norm_attn_out_ ? (*norm_attn_out_)(pass, sum) : sum;
+    return add_branch(pass, norm_attn_out_, x, out);
   }
   if (pass.taps != nullptr) {
     out = ad::transpose(t, pass.tap(Point::attn_out, ad::transpose(t, out), block_));
@@ -219,13 +245,23 @@ Var Block::mlp(Pass& pass, Var x) const {
     return pass.tap(Point::mlp_out, y, block_);
   }
   const Var up = up_(pass, x);
-  Var hidden = shape_.mlp == "swiglu" ? ad::silu_gate(pass.tape, up)
-                                      : ad::activate(pass.tape, ops::Activation::gelu, up);
+  const auto kind = shape_.mlp == "gelu" ? ops::Activation::gelu : ops::Activation::relu_squared;
+  Var hidden =
+      shape_.mlp == "swiglu" ? ad::silu_gate(pass.tape, up) : ad::activate(pass.tape, kind, up);
   if (shape_.conv > 0) {
     hidden = convolved(pass, hidden);
   }
   hidden = pass.tap(Point::mlp_hidden, hidden, block_);
   return pass.tap(Point::mlp_out, down_(pass, hidden), block_);
+}
+
+/// x + f with the norm where the placement puts it.
+Var Block::add_branch(Pass& pass, const std::optional<Norm>& norm, Var x, Var f) const {
+  if (norm && shape_.placement == "branch") {
+    return ad::add(pass.tape, x, (*norm)(pass, f));
+  }
+  const Var sum = ad::add(pass.tape, x, f);
+  return norm ? (*norm)(pass, sum) : sum;
 }
 
 Var Block::plain(Pass& pass, const Inputs& in, Var x) const {
@@ -236,9 +272,9 @@ Var Block::plain(Pass& pass, const Inputs& in, Var x) const {
     x = token_mixer(pass, x);
   } else {
     const Var mixed = attention(pass, in, maybe(norm_attn_in_, x));
-    x = maybe(norm_attn_out_, ad::add(pass.tape, x, mixed));
+    x = add_branch(pass, norm_attn_out_, x, mixed);
   }
-  return maybe(norm_mlp_out_, ad::add(pass.tape, x, mlp(pass, maybe(norm_mlp_in_, x))));
+  return add_branch(pass, norm_mlp_out_, x, mlp(pass, maybe(norm_mlp_in_, x)));
 }
 
 Var Block::fused(Pass& pass, const Inputs& in, Var x) const {
@@ -268,10 +304,17 @@ Var Block::fused(Pass& pass, const Inputs& in, Var x) const {
   return y;
 }
 
+bool Block::fusable() const {
+  const BlockShape& s = shape_;
+  return s.token_hidden == 0 && s.conv == 0 && !s.qk_bias && !s.qk_norm &&
+         s.mlp != "relu_squared" && s.placement != "branch" &&
+         s.rope_pairs == ops::RopeLayout::half_split;
+}
+
 Var Block::operator()(Pass& pass, const Inputs& in, Var x) const {
   const TimeRange range(pass.tape.ctx.device, "block", block_);
   x = pass.tap(Point::resid_in, x, block_);
-  const bool whole = pass.fusable(block_) && shape_.token_hidden == 0 && shape_.conv == 0;
+  const bool whole = pass.fusable(block_) && fusable();
   pass.count(whole ? &BlockPaths::fused : &BlockPaths::plain, x);
   return pass.tap(Point::resid_out, whole ? fused(pass, in, x) : plain(pass, in, x), block_);
 }

@@ -1,17 +1,23 @@
 // Tokens and coordinates to the encoded input.
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/memory/copy.h"
+#include "models/kv_cache.h"
 #include "models/parts/parts.h"
 
 namespace sv::parts {
 
-namespace {
-constexpr double kEmbeddingStd = 0.7;
-}
-
-Embed::Embed(Params& params, const TaskSpec& task, const ModelSettings& s)
-    : tokens_(params.add("embed.tokens", {task.vocab, s.width}, Init::normal(kEmbeddingStd))) {
+Embed::Embed(Params& params, const TaskSpec& task, const ModelSettings& s, const Init& tokens)
+    : tokens_(
+          params.add("embed.tokens", {s.symbols > 0 ? s.symbols : task.vocab, s.width}, tokens)),
+      scale_(s.embedding_scale ? std::sqrt(static_cast<double>(s.width)) : 1) {
+  SV_CHECK(s.symbols == 0 || s.symbols >= task.vocab,
+           "model.symbols = ",
+           s.symbols,
+           ": the task has ",
+           task.vocab,
+           " input symbols");
   std::vector<Channel> channels;
   const bool learned =
       s.positions == "learned" || (s.positions == "task" && task.coordinates.empty());
@@ -43,8 +49,15 @@ Embed::Embed(Params& params, const TaskSpec& task, const ModelSettings& s)
 
 Var Embed::operator()(Pass& pass, const Inputs& in) const {
   Var x = ad::embed(pass.tape, in.tokens, pass.param(tokens_), in.batch());
+  if (scale_ != 1) {
+    x = ad::scale(pass.tape, x, scale_);
+  }
   for (const Coordinate& c : coordinates_) {
-    x = ad::add(pass.tape, x, ad::embed(pass.tape, c.ids, pass.param(c.table), in.batch()));
+    Tensor ids = c.ids;
+    if (pass.cache != nullptr) {  // the open positions
+      ids = {{1, 1, pass.cache->count()}, DType::i32, ids.as<int32_t>() + pass.cache->begin()};
+    }
+    x = ad::add(pass.tape, x, ad::embed(pass.tape, ids, pass.param(c.table), in.batch()));
   }
   return x;
 }

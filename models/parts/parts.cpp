@@ -70,10 +70,17 @@ Inject::Inject(Params& params,
                const std::string& name,
                const std::string& kind,
                int64_t width,
-               const std::vector<int>& without)
+               const std::vector<int>& without,
+               const std::function<Init(int64_t in)>& matrix)
     : kind_(kind), all_(without.empty()) {
   if (kind == "concat" || kind == "gated") {
-    map_ = Linear(params, name, 2 * width, width, fan_in(2 * width), kind == "gated");
+    map_ = Linear(params, name, 2 * width, width, matrix(2 * width), kind == "gated");
+  } else if (kind == "decay") {
+    map_ = Linear(params, name, width, width, Init::identity());
+    // exp(-softplus(b)) = sqrt(1/5), Parcae's start, with a rate of one.
+    log_rate_ = params.add(name + ".log_rate", {width}, Init::zeros());
+    step_bias_ = params.add(
+        name + ".step_bias", {width}, Init::constant(std::log(std::expm1(0.5 * std::log(5.0)))));
   }
   const auto& seeds = params.seeds();
   for (const int seed : without) {
@@ -116,9 +123,22 @@ Var Inject::operator()(Pass& pass, Var h, Var e) const {
   return pass.tap(Point::injected, ad::choose(tape, combined, {list, count}, h));
 }
 
+/// exp(-Delta exp(A)) h + Delta (B e), Delta = softplus(b).
+Var Inject::decayed(Pass& pass, Var h, Var e) const {
+  Tape& t = pass.tape;
+  const Var rate = ad::activate(t, ops::Activation::exp, pass.param(log_rate_));
+  const Var delta = ad::activate(t, ops::Activation::softplus, pass.param(step_bias_));
+  const Var keep = ad::activate(t, ops::Activation::exp, ad::scale(t, ad::mul(t, delta, rate), -1));
+  const Var enters = ad::mul_columns(t, map_(pass, e), delta);
+  return ad::add(t, ad::mul_columns(t, h, keep), enters);
+}
+
 Var Inject::combine(Pass& pass, Var h, Var e) const {
   if (kind_ == "add") {
     return ad::add(pass.tape, h, e);
+  }
+  if (kind_ == "decay") {
+    return decayed(pass, h, e);
   }
   const Var both = map_(pass, ad::concat(pass.tape, h, e));
   if (kind_ == "concat") {
@@ -144,8 +164,69 @@ Var Head::operator()(Pass& pass, Var x, const Shape& logits) const {
   return pass.tap(Point::logits, y.shape() == logits ? y : ad::reshape(pass.tape, y, logits));
 }
 
+TokenHead::TokenHead(Params& params,
+                     const TaskSpec& task,
+                     const ModelSettings& s,
+                     const Embed& embed,
+                     const Init& matrix)
+    : answers_(task.answers), symbols_(s.symbols) {
+  if (symbols_ == 0) {
+    symbols_ = s.tied_head ? task.vocab : task.answers;
+  }
+  SV_CHECK(symbols_ >= answers_,
+           s.tied_head ? "model.tied_head: the embedding has " : "model.symbols: the readout has ",
+           symbols_,
+           " rows and the task ",
+           answers_,
+           " answers; set model.symbols");
+  matrix_ = s.tied_head ? embed.table()
+                        : params.add("readout.head.weight", {symbols_, s.width}, matrix, true);
+}
+
+Var TokenHead::operator()(Pass& pass, Var x) const {
+  Var y = ad::matmul(pass.tape, x, pass.param(matrix_), {}, pass.panels(matrix_));
+  if (symbols_ > answers_) {
+    y = ad::slice_columns(pass.tape, y, 0, answers_);
+  }
+  return pass.tap(Point::logits, y);
+}
+
+std::vector<Block> blocks(Params& params,
+                          const std::string& name,
+                          int count,
+                          const BlockShape& shape) {
+  std::vector<Block> out;
+  for (int l = 0; l < count; ++l) {
+    out.emplace_back(params, name + "." + std::to_string(l), shape, l);
+  }
+  return out;
+}
+
+std::vector<Site> block_sites(const ModelSettings& s) {
+  std::vector<Site> out = {{Phase::encode, Point::encoded},
+                           {Phase::loop, Point::state_in, -1, 0, 0},
+                           {Phase::loop, Point::state_out, -1, 0, 0},
+                           {Phase::readout, Point::logits}};
+  if (s.injection != "none") {
+    out.push_back({Phase::loop, Point::injected});
+  }
+  const auto add = [&](Phase phase, int count) {
+    for (int l = 0; l < count; ++l) {
+      Block::add_sites(out, phase, l);
+    }
+  };
+  add(Phase::encode, s.prelude);
+  add(Phase::loop, s.layers);
+  add(Phase::readout, s.coda);
+  return out;
+}
+
 HaltHead::HaltHead(Params& params, int64_t width, double bias)
-    : map_(params, "halt", width, 1, Init::zeros(), true, Init::constant(bias)) {}
+    : map_(params, "halt", width, 1, Init::zeros(), true, Init::constant(bias)) {
+  for (const char* name : {"halt.weight", "halt.bias"}) {
+    params[params.find(name)].halting = true;
+  }
+}
 
 Var HaltHead::operator()(Pass& pass, Var h) const {
   const Var q = map_(pass, ad::mean_positions(pass.tape, h));  // (M,B,1)

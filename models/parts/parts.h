@@ -2,6 +2,7 @@
 // injection, head. A part registers its parameters when it is made and is called with a Pass; the
 // tensors' shapes are in the comments.
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -67,19 +68,23 @@ struct BlockShape {
   std::string mlp, norm, placement;
   bool rope = false;
   double rope_base = 10000;
+  ops::RopeLayout rope_pairs = ops::RopeLayout::half_split;
+  bool qk_bias = false;  // biases of queries and keys, before rope
+  bool qk_norm = false;  // rms norm of queries and keys of every head, without a gain
   bool causal = false;
   int prefix = 0;          // positions before the tokens'
   int positions = 0;       // S, with the prefix
   int token_hidden = 0;    // token mixer instead of attention: width of its MLP; 0: attention
   bool token_norm = true;  // the norm behind a token mixer runs over the positions, not the width
   int conv = 0;            // kernel of the convolution over positions in the MLP; 0: none
-  Init (*matrix)(int64_t in) = fan_in;
-  Init (*output)(int64_t in) = small_output;
+  std::function<Init(int64_t in)> matrix = fan_in;
+  std::function<Init(int64_t in)> output = small_output;
 };
 BlockShape block_shape(const ModelSettings&, const TaskSpec&);
 
 /// A mixer of positions and an MLP with residuals around both. x (M,B,S,D). pre: x + f(N x) · post:
-/// N(x + f(x)) · sandwich: N2(x + f(N1 x)), the second norm on the sum as in Huginn.
+/// N(x + f(x)) · sandwich: N2(x + f(N1 x)), the second norm on the sum as in Huginn · branch:
+/// x + N2(f(N1 x)), as in Ouro.
 ///
 /// The mixer is multi-head attention, or an MLP over the positions (TRM): each channel is a row of
 /// S numbers for it, and for the norm behind it too unless token_norm is false. With `conv` the MLP
@@ -104,6 +109,11 @@ class Block {
   void add_mlp(Params&, const std::string& name);
   void add_norms(Params&, const std::string& name);
   Var attention(Pass&, const Inputs&, Var x) const;
+  Var attend(Pass&, const Inputs&, Var q, Var k, Var v) const;
+  Var turned(Pass&, Var x, int heads) const;
+  Var add_branch(Pass&, const std::optional<Norm>& norm, Var x, Var f) const;
+  /// fused/block.h knows all options of this block.
+  bool fusable() const;
   Var token_mixer(Pass&, Var x) const;
   bool mlp_in_one(const Pass&) const;
   Var mlp(Pass&, Var x) const;
@@ -118,14 +128,23 @@ class Block {
   std::optional<Norm> norm_attn_in_, norm_attn_out_, norm_mlp_in_, norm_mlp_out_;
 };
 
+inline constexpr double kEmbeddingStd = 0.7;
+
 /// Tokens to (M,B,T,D): one embedding, plus the task's coordinates or learned positions.
+/// With embedding_scale the token's share is multiplied by sqrt(D).
 class Embed {
  public:
-  Embed(Params&, const TaskSpec&, const ModelSettings&);
+  Embed(Params&,
+        const TaskSpec&,
+        const ModelSettings&,
+        const Init& tokens = Init::normal(kEmbeddingStd));
   Var operator()(Pass&, const Inputs&) const;
+  /// (M, symbols or the task's vocab, D)
+  ParamId table() const { return tokens_; }
 
  private:
   ParamId tokens_;
+  double scale_;
   struct Coordinate {
     ParamId table;
     Buffer ids;  // i32 (1, 1, T)
@@ -133,8 +152,13 @@ class Embed {
   std::vector<Coordinate> coordinates_;
 };
 
-/// How the encoded input e enters an update: h + e, A [h; e], a learned gate g h + (1 - g) e, or
-/// not at all. Models whose seed is in `without` are injected at the first update only, so that a
+/// How the encoded input e enters an update: h + e, A [h; e], a learned gate g h + (1 - g) e, decay
+/// of the state, or not at all. Decay (Parcae, arXiv 2604.12946), with numbers per channel:
+///
+///   exp(-Delta exp(A)) h + Delta (B e),  Delta = softplus(b) > 0
+///
+/// so that the factor of h lies below 1 whatever is learned; it starts at sqrt(1/5), B at one.
+/// Models whose seed is in `without` are injected at the first update only, so that a
 /// control can share a pack (and its data, and its cost) with the models it is compared with.
 class Inject {
  public:
@@ -142,14 +166,17 @@ class Inject {
          const std::string& name,
          const std::string& kind,
          int64_t width,
-         const std::vector<int>& without = {});
+         const std::vector<int>& without = {},
+         const std::function<Init(int64_t in)>& matrix = fan_in);
   Var operator()(Pass&, Var h, Var e) const;
 
  private:
   Var combine(Pass&, Var h, Var e) const;
+  Var decayed(Pass&, Var h, Var e) const;
   std::string kind_;
   Linear map_;
-  std::vector<bool> injected_;  // (M) of the pack: injected at every update
+  ParamId log_rate_ = -1, step_bias_ = -1;  // of decay: A and b, (M, D)
+  std::vector<bool> injected_;              // (M) of the pack: injected at every update
   bool all_ = true;
 };
 
@@ -166,6 +193,23 @@ class Head {
   Norm norm_;
   Linear map_;
 };
+
+/// Answers of every position by one matrix without a bias, which may be the token embedding: the
+/// first of its rows (tied_head, symbols). Taps logits.
+class TokenHead {
+ public:
+  TokenHead(Params&, const TaskSpec&, const ModelSettings&, const Embed&, const Init& matrix);
+  Var operator()(Pass&, Var x) const;  // (M,B,T,V)
+
+ private:
+  int64_t answers_, symbols_;
+  ParamId matrix_;
+};
+
+/// The blocks name.0, name.1, ...
+std::vector<Block> blocks(Params&, const std::string& name, int count, const BlockShape&);
+/// Sites of a model of one state part h: encoder, state, injection, blocks, readout.
+std::vector<Site> block_sites(const ModelSettings&);
 
 /// Halting score: linear, of the mean over positions or of each position; weight 0 and a negative
 /// bias at the start (deep start, arXiv 2604.21999).

@@ -5,6 +5,7 @@
 
 #include "core/rng.h"
 #include "kernels/memory/copy.h"
+#include "models/kv_cache.h"
 #include "models/parts/parts.h"
 
 namespace sv::parts {
@@ -26,9 +27,10 @@ Var shared_noise(Pass& pass, const Shape& shape, DType dtype) {
   with_float(h.dtype, [&]<class T>() {
     for (int64_t m = 0; m < h.dim(0); ++m) {
       const Rng rng(pass.params.seeds()[pass.place(m)], stream_of("state_init"));
+      const int64_t skipped = pass.cache == nullptr ? 0 : pass.cache->begin() * h.dim(3);
       T* first = h.slice(m, 1).as<T>();
       for (int64_t i = 0; i < row; ++i) {
-        first[i] = static_cast<T>(rng.normal(static_cast<uint64_t>(i)));
+        first[i] = static_cast<T>(rng.normal(static_cast<uint64_t>(i + skipped)));
       }
       for (int64_t b = 1; b < h.dim(1); ++b) {
         std::copy_n(first, row, first + b * row);
@@ -98,6 +100,10 @@ Var noise(Pass& pass,
     dims[static_cast<size_t>(2 + i)] = inner[i];
   }
   const Tensor x = host_tensor(ctx, Shape(dims.data(), 2 + inner.rank()), dtype);
+  // Of the open positions of a cache, the numbers that they have in the whole row.
+  const KvCache* cache = pass.cache;
+  const int64_t whole = cache == nullptr ? size : size / cache->count() * cache->positions();
+  const int64_t skipped = cache == nullptr ? 0 : size / cache->count() * cache->begin();
   with_float(dtype, [&]<class T>() {
     for (int64_t m = 0; m < models; ++m) {
       const int32_t* ids = in.ids.as<int32_t>() + (in.ids.dim(0) == 1 ? 0 : m * batch);
@@ -105,7 +111,7 @@ Var noise(Pass& pass,
         const uint64_t when = (pass.step << 32) + static_cast<uint64_t>(pass.row_r(m, b, batch));
         const Rng rng(pass.params.seeds()[pass.place(m)], stream_of(stream), when);
         T* to = x.as<T>() + (m * batch + b) * size;
-        const auto first = static_cast<uint64_t>(ids[b]) * static_cast<uint64_t>(size);
+        const auto first = static_cast<uint64_t>(ids[b] * whole + skipped);
         if (cut > 0) {
           for (int64_t i = 0; i < size; ++i) {
             to[i] = static_cast<T>(truncated(rng, first + static_cast<uint64_t>(i), cut));

@@ -52,6 +52,10 @@ std::vector<std::string> objective_names() {
 }
 
 std::unique_ptr<Objective> make_objective(const TrainSettings& settings) {
+  return settings.gate_only > 0 ? make_gate(settings) : make_first_objective(settings);
+}
+
+std::unique_ptr<Objective> make_first_objective(const TrainSettings& settings) {
   for (const ObjectiveEntry& entry : kObjectives) {
     if (entry.name == settings.supervision) {
       return entry.make(settings);
@@ -152,6 +156,9 @@ Var Supervised::halting_loss(const Readout& y, std::span<const double> share) co
   Tensor answer = make_tensor(tape.arena(), {models(), rows.count, batch.positions}, DType::i32);
   ops::argmax(tape.ctx, logits, answer);
   answer = to_host(tape.ctx, answer);
+  if (y.halt.shape().rank() == 3) {
+    return position_halting_loss(y, answer, share);
+  }
   const Tensor target = host_tensor(tape.ctx, {models(), rows.count}, logits.dtype);
   with_float(logits.dtype, [&]<class T>() {
     for (int i = 0; i < tape.ctx.model_count(logits); ++i) {
@@ -165,6 +172,34 @@ Var Supervised::halting_loss(const Readout& y, std::span<const double> share) co
     }
   });
   return score_loss(y.halt, target, share);
+}
+
+Var Supervised::position_halting_loss(const Readout& y,
+                                      const Tensor& answer,
+                                      std::span<const double> share) const {
+  const DType dtype = y.halt.value().dtype;
+  // Rows of the op are models, its columns all positions of theirs.
+  const Shape flat = {models(), int64_t{rows.count} * batch.positions};
+  const Tensor target = host_tensor(tape.ctx, flat, dtype);
+  const Tensor weight = host_tensor(tape.ctx, flat, dtype);
+  for (int i = 0; i < tape.ctx.model_count(weight); ++i) {
+    const int m = tape.ctx.model(i);
+    const double each = settings.halt_weight * share[static_cast<size_t>(m)] * per_answer(m, y.r);
+    for (int64_t k = 0; k < flat[1]; ++k) {
+      const auto b = static_cast<int>(k / batch.positions);
+      const int32_t asked =
+          batch.target(plan.members.first + m, rows.begin + b, y.r)[k % batch.positions];
+      const int64_t at = m * flat[1] + k;
+      with_float(dtype, [&]<class T>() {
+        target.as<T>()[at] = answer.as<int32_t>()[at] == asked ? T{1} : T{0};
+        weight.as<T>()[at] = static_cast<T>(asked >= 0 ? each : 0);
+      });
+    }
+  }
+  return ad::sigmoid_xent(tape,
+                          ad::reshape(tape, y.halt, flat),
+                          to_device(tape.ctx, target),
+                          to_device(tape.ctx, weight));
 }
 
 Var Supervised::score_loss(Var score, const Tensor& target, std::span<const double> share) const {

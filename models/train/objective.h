@@ -63,7 +63,8 @@ struct Supervised {
   /// Loss of every row of a readout, scaled so that the sum over the rows of the whole batch is
   /// their mean answer loss; (M,B).
   Var row_loss(const Readout& y) const;
-  /// The halting loss of a readout (every answer of the row right or not) times share[m]; (M).
+  /// The halting loss of a readout times share[m]: every answer of the row right or not, for a
+  /// score per position its own answer; (M).
   Var halting_loss(const Readout& y, std::span<const double> share) const;
   /// Mean penalty of the rows at a readout times train.penalty and share[m]; (M).
   Var penalty(const Readout& y, std::span<const double> share) const;
@@ -74,6 +75,10 @@ struct Supervised {
   bool last_segment(int m, int b) const;
   /// Adds a loss (M) of the models of `who` (empty: all) to the total, and seeds its gradient.
   void add(Var loss, std::span<const int> who);
+  /// The halting loss of scores (M,B,T) for the answers i32 (M,B,T) that were given.
+  Var position_halting_loss(const Readout& y,
+                            const Tensor& answer,
+                            std::span<const double> share) const;
   /// Loss of all answers of a readout, each weighed by weight (M,B,T); (M).
   Var weighed_loss(const Readout& y, const Tensor& weight) const;
 };
@@ -102,8 +107,13 @@ struct ObjectiveEntry {
 };
 /// Sorted by name; the values of train.supervision.
 std::span<const ObjectiveEntry> objectives();
-/// The objective train.supervision; an unknown name throws and names the nearest.
+/// The objective train.supervision, up to the step train.gate_only if there is one; an unknown name
+/// throws and names the nearest.
 std::unique_ptr<Objective> make_objective(const TrainSettings&);
+
+/// The objective of train.supervision whatever train.gate_only says.
+std::unique_ptr<Objective> make_first_objective(const TrainSettings&);
+std::unique_ptr<Objective> make_gate(const TrainSettings&);
 
 std::unique_ptr<Objective> make_best_certain(const TrainSettings&);
 std::unique_ptr<Objective> make_every(const TrainSettings&);

@@ -119,6 +119,9 @@ void Optimiser::list_parameters() {
   signed_.clear();
   for (size_t i = 0; i < moments_.size(); ++i) {
     const Param& p = params_[static_cast<ParamId>(i)];
+    if (p.frozen) {
+      continue;
+    }
     const Moments& m = moments_[i];
     const double decay = p.decay ? settings_.weight_decay : 0;
     if (p.sparse_sign) {

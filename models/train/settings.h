@@ -36,6 +36,7 @@ struct TrainSettings {
   std::string prior = "geometric";
   double prior_rate = 0.2;
   double kl_weight = 0.01;
+  int gate_only = 0;
   double penalty = 0.01;
   double progressive = 1;
   int segments = 1;
@@ -118,6 +119,11 @@ struct TrainSettings {
       kl_weight,
       "supervision=expected: weight of the divergence from the prior",
       range(0, 100));
+    v("gate_only",
+      gate_only,
+      "from this step on all but the halting score is frozen, and it learns whether a further loop "
+      "improves the answers (Ouro's second stage); 0 = never",
+      range(0, 1e8));
     v("penalty",
       penalty,
       "weight of the model's own cost (the ponder cost of adaptive computation time)",

@@ -290,6 +290,9 @@ const std::vector<Frozen>& Trainer::step(int64_t step) {
   if (!settings_.plant_nan.empty()) {
     planted_ = plant_forward(settings_.plant_nan, model_, step);
   }
+  for (Param& p : model_.params()) {
+    p.frozen = settings_.gate_only > 0 && step >= settings_.gate_only && !p.halting;
+  }
   packed_.pack(context(), model_.params());
   for (const auto& worker : workers_) {
     worker->plan.step = static_cast<uint64_t>(step);

@@ -21,6 +21,7 @@ class Feedforward : public Reasoner {
     const parts::BlockShape shape = parts::block_shape(a.model, a.task);
     SV_CHECK(a.model.depth > 0,
              "model.depth is the number of untied updates and must be set for feedforward");
+    causal_ = shape.causal;
     schedule_.max_updates = a.model.depth;
     for (int r = 1; r <= a.model.depth; ++r) {
       const std::string name = "update." + std::to_string(r);
@@ -48,6 +49,7 @@ class Feedforward : public Reasoner {
 
   const Schedule& schedule() const override { return schedule_; }
   std::vector<Site> sites() const override { return sites_; }
+  bool decodes() const override { return causal_; }
   Var encode(Pass& pass, const Inputs& in) override {
     return pass.tap(Point::encoded, embed_(pass, in));
   }
@@ -67,6 +69,7 @@ class Feedforward : public Reasoner {
     std::vector<parts::Block> blocks;
     std::optional<parts::Norm> norm;
   };
+  bool causal_ = false;
   Schedule schedule_;
   parts::StateStart start_;
   parts::Embed embed_;

@@ -19,9 +19,10 @@ class Looped : public Reasoner {
     SV_CHECK(a.model.injection != "none" || a.model.init == "input",
              "model.injection=none needs model.init=input: otherwise the input never enters");
     const parts::BlockShape shape = parts::block_shape(a.model, a.task);
-    add_blocks(prelude_, "prelude", a.model.prelude, shape);
-    add_blocks(core_, "core", a.model.layers, shape);
-    add_blocks(coda_, "coda", a.model.coda, shape);
+    causal_ = shape.causal;
+    prelude_ = parts::blocks(params_, "prelude", a.model.prelude, shape);
+    core_ = parts::blocks(params_, "core", a.model.layers, shape);
+    coda_ = parts::blocks(params_, "coda", a.model.coda, shape);
     schedule_.step_signal = !a.model.without_injection.empty();  // at the first update
     if (a.model.state_norm) {
       state_norm_.emplace(params_, "state_norm", a.model.norm, a.model.width);
@@ -29,11 +30,16 @@ class Looped : public Reasoner {
     if (a.model.halt_head) {
       halt_.emplace(params_, a.model.width);
     }
-    sites_ = list_sites(a.model);
+    sites_ = parts::block_sites(a.model);
+    sites_.push_back({Phase::readout, Point::readout_norm});
+    if (a.model.halt_head) {
+      sites_.push_back({Phase::loop, Point::halt});
+    }
   }
 
   const Schedule& schedule() const override { return schedule_; }
   std::vector<Site> sites() const override { return sites_; }
+  bool decodes() const override { return causal_; }
 
   Var encode(Pass& pass, const Inputs& in) override {
     Var e = embed_(pass, in);
@@ -62,37 +68,7 @@ class Looped : public Reasoner {
   }
 
  private:
-  void add_blocks(std::vector<parts::Block>& blocks,
-                  const std::string& name,
-                  int count,
-                  const parts::BlockShape& shape) {
-    for (int l = 0; l < count; ++l) {
-      blocks.emplace_back(params_, name + "." + std::to_string(l), shape, l);
-    }
-  }
-  std::vector<Site> list_sites(const ModelSettings& s) const {
-    std::vector<Site> out = {{Phase::encode, Point::encoded},
-                             {Phase::loop, Point::state_in, -1, 0, 0},
-                             {Phase::loop, Point::state_out, -1, 0, 0},
-                             {Phase::readout, Point::readout_norm},
-                             {Phase::readout, Point::logits}};
-    if (s.injection != "none") {
-      out.push_back({Phase::loop, Point::injected});
-    }
-    if (s.halt_head) {
-      out.push_back({Phase::loop, Point::halt});
-    }
-    const auto add = [&](Phase phase, int count) {
-      for (int l = 0; l < count; ++l) {
-        parts::Block::add_sites(out, phase, l);
-      }
-    };
-    add(Phase::encode, s.prelude);
-    add(Phase::loop, s.layers);
-    add(Phase::readout, s.coda);
-    return out;
-  }
-
+  bool causal_ = false;
   Schedule schedule_;
   parts::StateStart start_;
   parts::Embed embed_;

@@ -73,6 +73,22 @@ TEST(PublishedSize, CountsAreThoseOfTheAuthors) {
             5'028'866);
 }
 
+TEST(PublishedSize, LanguageModelsCountWhatTheirShapesAddUpTo) {
+  TaskSpec text;
+  text.name = "text";
+  text.positions = 16;
+  text.vocab = text.answers = 256;
+  const auto count = [&](const char* layout, const std::string& size) {
+    return outline(settings_of(find_layout(layout), size), text)->params().count();
+  };
+  EXPECT_EQ(
+      count("huginn", "model.width=5280 model.heads=55 model.hidden=17920 model.symbols=65536"),
+      3'564'976'800);
+  const std::string ouro = "model.width=2048 model.heads=16 model.hidden=5632 model.symbols=49152 ";
+  EXPECT_EQ(count("ouro", ouro + "model.layers=24"), 1'434'652'673);
+  EXPECT_EQ(count("ouro", ouro + "model.layers=48"), 2'667'974'657);
+}
+
 /// Small models of every layout.
 struct Small {
   std::string layout, text;
@@ -83,6 +99,8 @@ std::vector<Small> small_models() {
       {"eqr", "model.layers=2"},
       {"hrm", "model.layers=2 model.puzzles=3"},
       {"hrm", "model.positions=learned model.prefix=2"},
+      {"huginn", "model.layers=2 model.prelude=1 model.coda=1 model.symbols=7"},
+      {"ouro", "model.layers=2 model.symbols=5"},
       {"rsm", tokens + "model.symbols=7 model.token_shift=1"},
       {"trm", "model.layers=2 model.prefix=3 model.puzzles=1"},
       {"trm", tokens + "model.layers=2 model.prefix=2"},
@@ -159,6 +177,10 @@ TEST_P(LayoutOf, ModelsGoThereAndBackAsMembersOfAPack) {
 TEST_P(LayoutOf, EveryElementOfATensorHasOnePlace) {
   const auto from = model({3});
   for (const LayoutTensor& t : tensors(*from)) {
+    if (t.value) {
+      EXPECT_TRUE(t.pieces.empty()) << t.name;
+      continue;
+    }
     int64_t size = 1;
     for (const int64_t n : t.shape) {
       size *= n;
@@ -166,7 +188,7 @@ TEST_P(LayoutOf, EveryElementOfATensorHasOnePlace) {
     std::vector<int> times(static_cast<size_t>(size), 0);
     for (const Piece& piece : t.pieces) {
       const Param& p = from->params()[from->params().find(piece.param)];
-      for (int64_t i = 0; i < p.shape.numel(); ++i) {
+      for (int64_t i = 0; i < (piece.count < 0 ? p.shape.numel() : piece.count); ++i) {
         ++times.at(static_cast<size_t>(piece.offset + i * piece.stride));
       }
     }
@@ -203,7 +225,10 @@ TEST_P(LayoutOf, WhatIsMissingTooMuchOrOfAnotherShapeIsNamed) {
   for (size_t i = 0; i < good.size(); ++i) {
     std::vector<HostTensor> bad = good;
     bad.erase(bad.begin() + static_cast<std::ptrdiff_t>(i));
-    if (!tensors(*from)[i].repeated) {
+    const LayoutTensor t = tensors(*from)[i];
+    if (t.repeated || t.value) {
+      EXPECT_EQ(refusal(parsed(bad)), "") << t.name << " may be absent";
+    } else {
       EXPECT_NE(refusal(parsed(bad)).find("'" + good[i].name + "' is missing"), std::string::npos);
     }
     bad = good;
@@ -253,7 +278,25 @@ TEST(Layouts, AuthorsFilesHoldTheWeightsOfTheReference) {
     }
     ++compared;
   }
-  EXPECT_GE(compared, 7);
+  EXPECT_GE(compared, 9);
+}
+
+TEST(Layouts, ATableOfAnglesMustBeThatOfTheSettings) {
+  const Layout& huginn = find_layout("huginn");
+  ModelSettings s =
+      settings_of(huginn, "model.width=8 model.heads=2 model.hidden=6 model.layers=1");
+  const auto model = make_reasoner({s, tiny_task(), {1}, DType::f32});
+  const Safetensors file =
+      parsed(export_tensors(huginn.tensors(s, model->params()), 0, model->params()));
+  const LayoutFile published(file, huginn, "file");
+  import_tensors(published, huginn.tensors(s, model->params()), 0, model->params());
+  s.rope_base = 10000;
+  try {
+    import_tensors(published, huginn.tensors(s, model->params()), 0, model->params());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("'freqs_cis' holds"), std::string::npos) << e.what();
+  }
 }
 
 TEST(Layouts, AnUnknownNameIsAnsweredWithTheNearest) {

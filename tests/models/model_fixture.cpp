@@ -222,6 +222,25 @@ std::vector<Setting> other_settings() {
               [](S& s) { s.name = "thought_machine", s.memory = 3, s.pairs = 5; },
               {},
               {"history", "neurons", "action"}),
+      changed_family("huginn",
+                     "recurrent_depth",
+                     [](S& s) { s.layers = 1, s.prelude = 1, s.coda = 1, s.start_depth = 4; }),
+      changed_family("parcae",
+                     "recurrent_depth",
+                     [](S& s) {
+                       s.injection = "decay", s.input_norm = true, s.readout_map = true;
+                       s.placement = "pre", s.qk_bias = false, s.qk_norm = true;
+                       s.mlp = "relu_squared", s.layers = 2, s.prelude = 1, s.coda = 0;
+                       s.tied_head = false, s.symbols = 6, s.mask = "causal", s.init = "zero";
+                     }),
+      changed_family("exit_gate", "exit_gate", [](S&) {}),
+      changed_family("exit_gate_row",
+                     "exit_gate",
+                     [](S& s) {
+                       s.gate = "row", s.layers = 2, s.mask = "causal", s.tied_head = true;
+                       s.kv_heads = 1, s.mlp = "gelu", s.embedding_scale = true;
+                       s.qk_bias = true;
+                     }),
       changed_family("gru", "gru", [](S& s) { s.depth = 6; }),
       changed_family(
           "gru_causal",

@@ -19,11 +19,15 @@ def norm(p, name, x):
     return x / torch.sqrt((x**2).mean(-1, keepdim=True) + 1e-6) * gain
 
 
-def rope(x, base):
-    """Rotation of pairs (i, i + K/2) of the last axis by t * base^(-2i/K) (Su et al., 2104.09864). x (B,H,T,K)."""
+def rope(x, base, interleaved=False):
+    """Rotation of pairs (i, i + K/2), or neighbours, of the last axis by t * base^(-2i/K) (Su et al., 2104.09864).
+    x (B,H,T,K)."""
     time, width = x.shape[-2:]
     rate = base ** (-torch.arange(0, width, 2) / width)
     angle = torch.arange(time)[:, None] * rate
+    if interleaved:  # complex numbers x_2i + j x_(2i+1), turned
+        z = torch.view_as_complex(x.unflatten(-1, (-1, 2)).contiguous())
+        return torch.view_as_real(z * torch.exp(1j * angle)).flatten(-2)
     a, b = x.chunk(2, -1)
     return torch.cat([a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()], -1)
 
@@ -49,8 +53,10 @@ def attention(spec, p, name, x, allowed):
     q, k = split(linear(p, name + ".q", x), heads), split(linear(p, name + ".k", x), kv_heads)
     v = split(linear(p, name + ".v", x), kv_heads)
     if spec.get("model.positions", "task") == "rope":
-        base = spec.get("model.rope_base", 10000)
-        q, k = rope(q, base), rope(k, base)
+        base, pairs = spec.get("model.rope_base", 10000), spec.get("model.rope_pairs", "half_split")
+        q, k = rope(q, base, pairs == "interleaved"), rope(k, base, pairs == "interleaved")
+    if spec.get("model.qk_norm", 0):  # a rotation keeps the norm, so before or behind it is the same
+        q, k = (y / torch.sqrt((y**2).mean(-1, keepdim=True) + 1e-6) for y in (q, k))
     k, v = (y.repeat_interleave(heads // kv_heads, 1) for y in (k, v))
     scores = (q @ k.transpose(-1, -2)) / q.shape[-1] ** 0.5
     weights = scores.masked_fill(~allowed, float("-inf")).softmax(-1)
@@ -62,25 +68,32 @@ def mlp(spec, p, name, x):
     if spec.get("model.mlp", "swiglu") == "swiglu":
         gate, value = up.chunk(2, -1)
         return linear(p, name + ".down", F.silu(gate) * value)
+    if spec["model.mlp"] == "relu_squared":
+        return linear(p, name + ".down", F.relu(up) ** 2)
     return linear(p, name + ".down", F.gelu(up, approximate="tanh"))
 
 
 def block(spec, p, name, x, allowed):
-    """pre: x + f(N x); post: N(x + f(x)); sandwich: N2(x + f(N1 x))."""
+    """pre: x + f(N x); post: N(x + f(x)); sandwich: N2(x + f(N1 x)); branch: x + N2(f(N1 x))."""
     place = spec.get("model.placement", "pre")
     for part, f in (
         ("attn", lambda y: attention(spec, p, name + ".attn", y, allowed)),
         ("mlp", lambda y: mlp(spec, p, name + ".mlp", y)),
     ):
         y = x if place == "post" else norm(p, f"{name}.norm.{part}_in", x)
-        x = x + f(y)
-        x = x if place == "pre" else norm(p, f"{name}.norm.{part}_out", x)
+        out = f"{name}.norm.{part}_out"
+        if place == "branch":
+            x = x + norm(p, out, f(y))
+        else:
+            x = x + f(y) if place == "pre" else norm(p, out, x + f(y))
     return x
 
 
 def embed(spec, p, tokens):
     """Token embedding, plus learned positions if the weights have them."""
     x = F.embedding(tokens, p["embed.tokens"])
+    if spec.get("model.embedding_scale", 0):
+        x = x * spec["model.width"] ** 0.5
     return x + p["embed.positions"] if "embed.positions" in p else x
 
 
@@ -105,12 +118,13 @@ def norm_shapes(spec, name):
 def block_shapes(spec, name):
     width, heads = spec["model.width"], spec["model.heads"]
     kv = width // heads * (spec.get("model.kv_heads", 0) or heads)
-    gated = spec.get("model.mlp", "swiglu") == "swiglu"
+    kind = spec.get("model.mlp", "swiglu")
     hidden, out = spec["model.hidden"], {}
     for part, outside in (("q", width), ("k", kv), ("v", kv), ("out", width)):
-        out.update(linear_shapes(f"{name}.attn.{part}", width, outside))
-    out.update(linear_shapes(name + ".mlp.up", width, 2 * hidden if gated else hidden, not gated))
-    out.update(linear_shapes(name + ".mlp.down", hidden, width, not gated))
+        biased = part in "qk" and bool(spec.get("model.qk_bias", 0))
+        out.update(linear_shapes(f"{name}.attn.{part}", width, outside, biased))
+    out.update(linear_shapes(name + ".mlp.up", width, hidden * (1 + (kind == "swiglu")), kind == "gelu"))
+    out.update(linear_shapes(name + ".mlp.down", hidden, width, kind == "gelu"))
     place = spec.get("model.placement", "pre")
     for side in ("in", "out"):
         if (side, place) not in (("in", "post"), ("out", "pre")):
@@ -121,7 +135,7 @@ def block_shapes(spec, name):
 
 def embed_shapes(spec):
     width = spec["model.width"]
-    out = {"embed.tokens": ((spec.vocab, width), 0.0, 0.7)}
+    out = {"embed.tokens": ((spec.get("model.symbols", 0) or spec.vocab, width), 0.0, 0.7)}
     if spec.get("model.positions", "task") in ("task", "learned"):
         out["embed.positions"] = ((spec.positions, width), 0.0, 0.7)
     return out

@@ -419,12 +419,5 @@ def published(spec, layout, p):
 
 
 def publish(family, of):
-    """Writes fixtures/layouts/<fixture>.<layout>.safetensors for the configurations of `of`: number -> layout."""
-    folder = reference.FOLDER / "layouts"
-    folder.mkdir(exist_ok=True)
-    for i, (settings, task) in enumerate(family.configurations(), 1):
-        spec = reference.Spec(family.name, settings, task)
-        p = reference.initial(family, spec, 100 * i)
-        if i in of:
-            tensors = {n: x.numpy().astype("float32") for n, x in published(spec, of[i], p).items()}
-            reference.write(folder / f"{family.name}_{i}.{of[i]}.safetensors", tensors, {"format": "pt"})
+    """Writes the layouts of the configurations of `of`: number -> layout."""
+    reference.publish(family, of, published)

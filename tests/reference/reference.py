@@ -285,6 +285,19 @@ def fixture(family, spec, seed):
     return out
 
 
+def publish(family, of, published):
+    """Writes fixtures/layouts/<fixture>.<layout>.safetensors for the configurations of `of`: number -> layout.
+    published(spec, layout, p) -> name -> tensor as the authors' modules would save them."""
+    folder = FOLDER / "layouts"
+    folder.mkdir(exist_ok=True)
+    for i, (settings, task) in enumerate(family.configurations(), 1):
+        spec = Spec(family.name, settings, task)
+        if i in of:
+            p = initial(family, spec, 100 * i)
+            tensors = {n: x.numpy().astype("float32") for n, x in published(spec, of[i], p).items()}
+            write(folder / f"{family.name}_{i}.{of[i]}.safetensors", tensors, {"format": "pt"})
+
+
 def text(values):
     return " ".join(f"{k}={v}" for k, v in values.items())
 
