@@ -104,7 +104,7 @@ class Universal : public Reasoner {
     schedule_.inner = {3};
     schedule_.prefix = cell_->prefix();
     schedule_.block_part = kState;
-    schedule_.step_signal = a.model.signals != "none";
+    schedule_.step_signal = a.model.signals == "step" || a.model.signals == "both";
   }
 
   const Schedule& schedule() const override { return schedule_; }
