@@ -161,6 +161,7 @@ class CudaDevice final : public Device {
     nvtxRangePop();
 #endif
   }
+  int processors() const override { return info_.processors; }
 
   /// Multiply-adds per clock of a multiprocessor (NVIDIA's white papers of A100 and H100, dense),
   /// two operations each.

@@ -53,6 +53,8 @@ class Device {
                       size_t args_bytes) = 0;
   /// Returns when all work is done; throws with the kernel's name if one failed.
   virtual void synchronise() = 0;
+  /// Multiprocessors: how many blocks it takes to give each something to do.
+  virtual int processors() const { return 1; }
   /// Operations per second of its matrix products at full rate, by its data sheet; 0: unknown.
   virtual double matrix_rate(Precision) const { return 0; }
   /// A named stretch of the calls, for profilers; stretches nest (TimeRange).

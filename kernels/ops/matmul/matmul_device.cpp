@@ -27,9 +27,26 @@ Dims check(const Tensor& x, const Tensor& w, const char* op) {
   return {M, M * K == 0 ? 0 : x.numel() / (M * K), K, O};
 }
 
+int64_t pieces(int64_t size, int64_t of) {
+  return (size + of - 1) / of;
+}
+
 /// Whether 4 elements of t, whose lines have `extent` of them, can be moved at once.
 bool by_four(const void* t, size_t element, int64_t extent) {
   return reinterpret_cast<uintptr_t>(t) % (4 * element) == 0 && extent % 4 == 0;
+}
+
+int64_t parts_of(const ProductArgs& a) {
+  return a.partial ? pieces(a.depth, a.part) : 1;
+}
+
+/// Whether to take large tiles of a product in f32: where they are not mostly empty, and where the
+/// tiles of the whole pack give every multiprocessor one. A single small model does not, and is cut
+/// finer. The tile decides no bit, so that a model in a pack has those it has alone.
+template <class Large>
+bool fills(const ProductArgs& a, int models, int processors) {
+  const int64_t tiles = pieces(a.R, Large::kRows) * pieces(a.C, Large::kColumns) * parts_of(a);
+  return 2 * a.R > Large::kRows && 2 * a.C > Large::kColumns && tiles * models >= processors;
 }
 
 /// The kernels of one product.
@@ -37,25 +54,20 @@ template <class Large, class Small, class Tf32, class Bf16>
 struct Kernels {
   template <class K>
   static void run(const Context& ctx, const ProductArgs& a, int models) {
-    const int64_t down = (a.R + K::kRows - 1) / K::kRows;
-    const int64_t across = (a.C + K::kColumns - 1) / K::kColumns;
-    const int64_t parts = a.partial ? (a.depth + a.part - 1) / a.part : 1;
     launch<K>(ctx,
-              {.grid_x = static_cast<int>(down * across),
-               .grid_y = static_cast<int>(parts),
+              {.grid_x = static_cast<int>(pieces(a.R, K::kRows) * pieces(a.C, K::kColumns)),
+               .grid_y = static_cast<int>(parts_of(a)),
                .grid_z = models,
                .block = K::kThreads,
                .shared_bytes = K::kSharedBytes},
               a);
   }
-  /// The tile decides no bit; the choice looks at one model's shape, so that a model runs in a pack
-  /// as it runs alone.
   static void choose(const Context& ctx, const ProductArgs& a, int models) {
     if (ctx.precision == Precision::tf32) {
       run<Tf32>(ctx, a, models);
     } else if (ctx.precision == Precision::bf16) {
       run<Bf16>(ctx, a, models);
-    } else if (a.R > Small::kColumns && a.C > Small::kColumns) {
+    } else if (fills<Large>(a, models, ctx.device->processors())) {
       run<Large>(ctx, a, models);
     } else {
       run<Small>(ctx, a, models);
@@ -103,10 +115,11 @@ void write_parts(
   a.out = ctx.arena->alloc_n<float>(static_cast<size_t>(most * parts * elements));
   a.vector_out = by_four(a.out, sizeof(float), a.C);
   a.partial = true;
+  a.adds = false;
   for (a.first = 0; a.first < a.models.count; a.first += most) {
     const int models = std::min(most, a.models.count - a.first);
     Dw::choose(ctx, a, models);
-    const int64_t blocks = (elements + MatmulDwSum::kThreads - 1) / MatmulDwSum::kThreads;
+    const int64_t blocks = pieces(elements, MatmulDwSum::kThreads);
     launch<MatmulDwSum>(
         ctx,
         {.grid_x = static_cast<int>(blocks), .grid_y = models, .block = MatmulDwSum::kThreads},
@@ -130,15 +143,11 @@ void write_dw(const Context& ctx,
   a.vector_a = by_four(dy.data, sizeof(float), d.O);
   a.vector_b = by_four(x.data, sizeof(float), d.K);
   a.models = live_models(ctx, d.M);
-  const int64_t parts = (d.N + a.part - 1) / a.part;
-  if (parts > 1) {
-    write_parts(ctx, a, dw, parts, most_elements);
-    return;
-  }
   a.out = dw.t.as<float>();
   a.adds = dw.adds();
   a.vector_out = by_four(a.out, sizeof(float), a.C);
-  Dw::choose(ctx, a, a.models.count);
+  const int64_t parts = pieces(d.N, a.part);
+  parts > 1 ? write_parts(ctx, a, dw, parts, most_elements) : Dw::choose(ctx, a, a.models.count);
 }
 
 void write_dbias(const Context& ctx, const Dims& d, const Tensor& dy, const Grad& dbias) {
