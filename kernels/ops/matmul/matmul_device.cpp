@@ -81,6 +81,36 @@ using DxNarrow =
     Kernels<MatmulDxNarrow, MatmulDxNarrowSmall, MatmulDxNarrowTf32, MatmulDxNarrowBf16>;
 using Dw = Kernels<MatmulDw, MatmulDwSmall, MatmulDwTf32, MatmulDwBf16>;
 
+/// Has the device's library compute the product (matmul_device.h, kLibraryExtent), a call for each
+/// listed model; false where it is ours.
+bool by_library(
+    const Context& ctx, const ProductArgs& a, Order order_a, Order order_b, DType of_b) {
+  const int64_t least = std::min({a.R, static_cast<int64_t>(a.C), a.depth});
+  if (ctx.precision == Precision::f32 || of_b != DType::f32 || least < kLibraryExtent) {
+    return false;
+  }
+  for (int i = 0; i < a.models.count; ++i) {
+    const int64_t m = a.models.model(i);
+    const LargeProduct p{.a = a.a + m * a.R * a.depth,
+                         .b = static_cast<const float*>(a.b) + m * a.C * a.depth,
+                         .bias = a.bias ? a.bias + m * a.C : nullptr,
+                         .out = a.out + m * a.R * a.C,
+                         .R = a.R,
+                         .C = a.C,
+                         .depth = a.depth,
+                         .wide_a = order_a == Order::wide,
+                         .wide_b = order_b == Order::wide,
+                         .adds = a.adds,
+                         .alignment = a.vector_a && a.vector_b && a.vector_out ? 16 : 4,
+                         .precision = ctx.precision};
+    if (!ctx.device->library_product(p)) {
+      SV_CHECK(i == 0, "the device's library took model 0 of a product and left model ", i);
+      return false;
+    }
+  }
+  return true;
+}
+
 ProductArgs rows_args(const Context& ctx, const Dims& d, const Tensor& in, const Tensor& out) {
   ProductArgs a{};
   a.a = in.as<float>();
@@ -101,6 +131,9 @@ void write_dx(
   a.part = static_cast<int>(d.O);
   a.adds = dx.adds();
   a.vector_b = by_four(w.data, dtype_size(w.dtype), d.K);
+  if (by_library(ctx, a, Order::deep, Order::wide, w.dtype)) {
+    return;
+  }
   w.dtype == DType::bf16 ? DxNarrow::choose(ctx, a, a.models.count)
                          : Dx::choose(ctx, a, a.models.count);
 }
@@ -146,6 +179,9 @@ void write_dw(const Context& ctx,
   a.out = dw.t.as<float>();
   a.adds = dw.adds();
   a.vector_out = by_four(a.out, sizeof(float), a.C);
+  if (by_library(ctx, a, Order::wide, Order::wide, DType::f32)) {
+    return;
+  }
   const int64_t parts = pieces(d.N, a.part);
   parts > 1 ? write_parts(ctx, a, dw, parts, most_elements) : Dw::choose(ctx, a, a.models.count);
 }
@@ -172,6 +208,9 @@ void matmul(
   a.C = static_cast<int>(d.O);
   a.part = static_cast<int>(d.K);
   a.vector_b = by_four(w.data, dtype_size(w.dtype), d.K);
+  if (by_library(ctx, a, Order::deep, Order::deep, w.dtype)) {
+    return;
+  }
   w.dtype == DType::bf16 ? YNarrow::choose(ctx, a, a.models.count)
                          : Y::choose(ctx, a, a.models.count);
 }
