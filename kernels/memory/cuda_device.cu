@@ -168,19 +168,6 @@ class CudaDevice final : public Device {
   }
   int processors() const override { return info_.processors; }
 
-  /// Multiply-adds per clock of a multiprocessor (NVIDIA's white papers of A100 and H100, dense),
-  /// two operations each.
-  double matrix_rate(Precision precision) const override {
-    const auto at = static_cast<size_t>(precision);
-    const double a100[] = {64, 512, 1024}, h100[] = {128, 1024, 2048};
-    const int capability = info_.major * 10 + info_.minor;
-    const double per_clock = capability == 80 ? a100[at] : capability == 90 ? h100[at] : 0;
-    int processors = 0, kilohertz = 0;
-    SV_CUDA_CALL(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, info_.index));
-    SV_CUDA_CALL(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, info_.index));
-    return 2 * per_clock * processors * kilohertz * 1e3;
-  }
-
   bool library_product(const LargeProduct& p) override {
     use();
     return library_.multiply(p, *stream_);

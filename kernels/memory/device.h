@@ -69,8 +69,6 @@ class Device {
   virtual void synchronise() = 0;
   /// Multiprocessors: how many blocks it takes to give each something to do.
   virtual int processors() const { return 1; }
-  /// Operations per second of its matrix products at full rate, by its data sheet; 0: unknown.
-  virtual double matrix_rate(Precision) const { return 0; }
   /// Has a library compute the product, in the order of launches; false: it is left to our kernels.
   virtual bool library_product(const LargeProduct&) { return false; }
   /// What computed the matrix products up to now, for the record of a run.
