@@ -146,6 +146,7 @@ TEST(GpuBench, JudgesTheCallsThatHaveGoals) {
                            "softmax_xent.vjp",
                            "attention_fused.forward",
                            "attention_fused.vjp",
+                           "attention_fused.bf16",
                            "matmul.small_f32",
                            "matmul.small_tf32",
                            "matmul.small_bf16",

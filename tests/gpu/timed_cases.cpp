@@ -1,5 +1,6 @@
 #include "gpu/timed_cases.h"
 
+#include "kernels/ops/attention_fused/cases.h"
 #include "kernels/ops/matmul/cases.h"
 
 namespace sv::gpu {
@@ -41,7 +42,15 @@ std::vector<TimedCase> timed_cases(const std::string& op, const TimeOptions& o) 
     dims.out = o.adamw_out;
     dims.d = o.adamw_d;
   }
-  return {{cases::sized_case(op, dims), op}};
+  std::vector<TimedCase> list = {{cases::sized_case(op, dims), op}};
+  if (op == "attention_fused") {
+    list.push_back(
+        {cases::fused_bf16_case(
+             "bf16", {dims.M, dims.B, dims.T, dims.T, dims.heads, dims.heads, dims.d / dims.heads}),
+         op + ".bf16",
+         true});
+  }
+  return list;
 }
 
 std::vector<TimedCase> library_cases(const TimeOptions& o) {

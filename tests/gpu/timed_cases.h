@@ -10,7 +10,7 @@ namespace sv::gpu {
 struct TimedCase {
   cases::Case call;
   std::string run;       // the name of its calls, as in kernels/gpu_goals.json
-  bool product = false;  // one of matmul's: its forward call has the name alone
+  bool product = false;  // of a given precision: its forward call has the name alone
 };
 
 std::vector<TimedCase> timed_cases(const std::string& op, const TimeOptions& options);
