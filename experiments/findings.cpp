@@ -157,7 +157,11 @@ void note_path(Measured& run, json& value) {
   if (!value.is_object()) {
     return;
   }
-  value["device"] = device_name(run.model->params().device());
+  Device* const device = run.model->params().device();
+  value["device"] = device_name(device);
+  if (device != nullptr) {
+    value["products"] = device->products();
+  }
   const int64_t fused = run.blocks.fused.exchange(0), plain = run.blocks.plain.exchange(0);
   const int64_t patternless = run.blocks.patternless.exchange(0);
   const int64_t fused_mlp = run.blocks.fused_mlp.exchange(0);

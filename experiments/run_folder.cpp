@@ -190,6 +190,9 @@ void RunFolder::finish(const std::string& status) {
   json& start = run["starts"].back();
   start["ended"] = utc_now();
   start["status"] = status;
+  for (const auto& [key, value] : of_start_) {
+    start[key] = value;
+  }
   if (!facts_.empty()) {
     run["facts"] = facts_;
   }

@@ -54,6 +54,8 @@ class RunFolder {
 
   /// Adds a fact to the provenance ("kernel.matmul" = "avx2"); written by the next finish().
   void record(const std::string& key, const std::string& value) { facts_[key] = value; }
+  /// Adds what this start turned out to be made with ("products"); written by the next finish().
+  void record_start(const std::string& key, const std::string& value) { of_start_[key] = value; }
   /// Writes run.json with the end time. status: "done", "interrupted", "failed".
   void finish(const std::string& status);
 
@@ -69,7 +71,7 @@ class RunFolder {
   std::string spec_toml_;
   std::string spec_digest_;
   std::string run_json_;  // as last written
-  std::map<std::string, std::string> facts_;
+  std::map<std::string, std::string> facts_, of_start_;
 };
 
 /// Digest in the run.json of a folder, without locking it; nothing if the folder holds no run.

@@ -10,6 +10,7 @@
 #include "experiments/config.h"
 #include "experiments/metrics.h"
 #include "experiments/signals.h"
+#include "kernels/memory/device.h"
 #include "models/train/checkpoint.h"
 
 namespace sv {
@@ -91,6 +92,9 @@ TrainOutcome train_run(
   const auto save = [&](int64_t made) {
     metrics.sync();
     save_checkpoint(run.path(), trainer, {made, run.spec_digest(), trainer.frozen()});
+    if (device != nullptr) {
+      run.record_start("products", device->products());
+    }
   };
   const auto began = std::chrono::steady_clock::now();
   Progress progress("train", spec.train.steps, "steps", output, out.first_step);

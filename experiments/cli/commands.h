@@ -19,8 +19,9 @@ struct Arguments {
   std::string layout;                  // of import and export
   int seeds = 0;                       // --seeds N: seeds 0 .. N-1; 0 = as set
   int threads = 0;                     // 0 = all cores
-  std::string device = "auto";  // auto | cpu | cuda | cuda:INDEX; then as run.json records it
-  Device* opened = nullptr;     // that device; null: the CPU
+  std::string device = "auto";    // auto | cpu | cuda | cuda:INDEX; then as run.json records it
+  std::string cublaslt = "auto";  // auto | off: for large products on a device
+  Device* opened = nullptr;       // that device; null: the CPU
   bool quiet = false;
   bool reference = false;  // the portable kernels
   bool quick = false;      // demo

@@ -28,7 +28,7 @@ std::unique_ptr<Device> device_of(const Arguments& a) {
       fail("--device ", a.device, ": ", command, " runs on the CPU only (", why, ")");
     }
   }
-  return open_device(a.device);
+  return open_device(a.device, {.cublaslt = a.cublaslt == "auto"});
 }
 
 }  // namespace sv::cli

@@ -198,6 +198,11 @@ int run(int argc, char** argv) {
           "--device",
           a.device,
           "auto, cpu, cuda or cuda:INDEX; auto is the CPU; demo and bench know no other");
+      sub->add_option("--cublaslt",
+                      a.cublaslt,
+                      "auto: on a GPU, large products in tf32 and bf16 by cuBLASLt where it is "
+                      "installed; off: all by our kernels")
+          ->check(CLI::IsMember({"auto", "off"}));
     }
     sub->add_flag("--quiet", a.quiet, "no progress line");
     sub->add_flag("--reference",

@@ -74,6 +74,7 @@ int train(const Arguments& a) {
   // Everything that can be refused is, before a file is made.
   const auto model = bench.make_model();
   bench.train_set();
+  precision_of(spec.train, a.opened);
   if (!spec.train.plant_nan.empty()) {
     plant_forward(spec.train.plant_nan, *model, -1);
   }

@@ -21,13 +21,18 @@ TrainSettings train_settings(int batch) {
 
 }  // namespace
 
-TrainTiming::TrainTiming(
-    const Shape& shape, int seeds, int batch, int loops, int threads, int most_lanes)
+TrainTiming::TrainTiming(const Shape& shape,
+                         int seeds,
+                         int batch,
+                         int loops,
+                         int threads,
+                         int most_lanes,
+                         Device* device)
     : shape_(shape),
       seeds_(seeds),
       batch_(batch),
       loops_(loops),
-      model_(model_of(shape, seeds)),
+      model_(model_of(shape, seeds, device)),
       data_(task_of(shape), Split::train, 0, kTrainExamples, false),
       trainer_(*model_, data_, train_settings(batch), Depth::fixed(loops), threads, most_lanes) {}
 

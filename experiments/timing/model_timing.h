@@ -11,8 +11,13 @@ namespace sv::bench {
 /// FLOP and bytes of the forward pass.
 class TrainTiming {
  public:
-  TrainTiming(
-      const Shape& shape, int seeds, int batch, int loops, int threads, int most_lanes = kMaxLanes);
+  TrainTiming(const Shape& shape,
+              int seeds,
+              int batch,
+              int loops,
+              int threads,
+              int most_lanes = kMaxLanes,
+              Device* device = nullptr);
   void step() { trainer_.step(step_++); }
   double flop() const;
   double bytes() const;

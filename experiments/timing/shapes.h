@@ -50,7 +50,7 @@ inline std::shared_ptr<const Task> task_of(const Shape& s) {
   return make_task("prefix_parity", options);
 }
 
-inline std::unique_ptr<Reasoner> model_of(const Shape& s, int seeds) {
+inline std::unique_ptr<Reasoner> model_of(const Shape& s, int seeds, Device* device = nullptr) {
   ModelSettings m;
   m.width = s.width;
   m.layers = s.layers;
@@ -62,7 +62,7 @@ inline std::unique_ptr<Reasoner> model_of(const Shape& s, int seeds) {
   for (int i = 0; i < seeds; ++i) {
     list.push_back(static_cast<uint64_t>(i));
   }
-  return make_reasoner({m, task_of(s)->spec(), list});
+  return make_reasoner({m, task_of(s)->spec(), list, DType::f32, device});
 }
 
 }  // namespace sv::bench

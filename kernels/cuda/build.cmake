@@ -1,5 +1,6 @@
-# How CUDA sources are built: SV_CUDA_ON, sv_enable_cuda(), sv_cuda_library(). Included before project().
+# How CUDA sources are built: SV_CUDA_ON, sv_enable_cuda(), sv_cuda_options(). Included before project().
 include("${CMAKE_CURRENT_LIST_DIR}/toolkit.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/static.cmake")
 set(SV_CUDA_FOLDER "${CMAKE_CURRENT_LIST_DIR}")
 set(SV_CUDA_ON OFF)
 if(SV_CUDA STREQUAL "OFF")
@@ -41,7 +42,8 @@ endmacro()
 function(sv_cuda_options target)
   # -std: CMake 3.25 knows no cuda_std_20 for this compiler. --fmad=false: as -ffp-contract=off, so that a kernel gives the bits of its run on the CPU.
   target_compile_options(${target} PRIVATE -std=c++20 --fmad=false --expt-relaxed-constexpr -Xptxas=-v,-warn-spills
-                         -Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-ffp-contract=off -lineinfo)
+                         -Xcompiler=-Wall,-Wextra,-Wno-unknown-pragmas,-ffp-contract=off -lineinfo
+                         -Xfatbin=-compress-all)  # a quarter of the size, line numbers included
   if(SV_WERROR)
     # Not all-warnings: that would make ptxas stop at a spill which has its reason in ptxas_limits.json.
     target_compile_options(${target} PRIVATE -Xcompiler=-Werror --Werror=cross-execution-space-call,reorder

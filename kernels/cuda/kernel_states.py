@@ -3,14 +3,14 @@
 usage: kernel_states.py            one line per kernel: kernel, op, source hash, state
        kernel_states.py --changed  kernels that were never validated, or changed since
        kernel_states.py --header FILE    the same table for C++
-       kernel_states.py --readme         renews the table in README.md
+       kernel_states.py --readme         renews the tables in README.md
        kernel_states.py --merge FILE     takes the rows of a gpu-check into gpu_validated.json
 
 A kernel is a struct with kName in a header *_body.h below kernels/. Its source hash is the SHA-256 of lines "SHA-256  path",
 sorted by path, of what decides its bits on a GPU: that header and its CUDA shell <op>_cuda.cu, the headers of ours that they
 include, and the launcher <op>_device.cpp with <op>_device.h. gpu_validated.json holds one row per kernel (ROW below), written
 by `./run gpu-check` on a machine with a GPU. No row, or one with another source hash, only means that the kernel as it is has
-not been run on a GPU.
+not been run on a GPU. Its section `runs` holds what else was measured there (gpu_runs.py).
 """
 import functools
 import hashlib
@@ -18,6 +18,8 @@ import json
 import pathlib
 import re
 import sys
+
+import gpu_runs
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = ROOT / "kernels" / "gpu_validated.json"
@@ -130,17 +132,17 @@ def check_row(row, known):
 
 
 def validated(text, known):
-    """{kernel: row} of a table. Throws ValueError on anything that is not one."""
+    """({kernel: row}, {name: run}) of a table. Throws ValueError on anything that is not one."""
     table = json.loads(text)
-    if not isinstance(table, dict) or set(table) != {"schema", "kernels"} or table["schema"] != 1:
-        raise ValueError("a table is {\"schema\": 1, \"kernels\": [...]}")
+    if not isinstance(table, dict) or set(table) != {"schema", "kernels", "runs"} or table["schema"] != 2:
+        raise ValueError("a table is {\"schema\": 2, \"kernels\": [...], \"runs\": [...]}")
     rows = {}
     for row in table["kernels"]:
         check_row(row, known)
         if row["kernel"] in rows:
             raise ValueError(f"two rows for {row['kernel']}")
         rows[row["kernel"]] = row
-    return rows
+    return rows, gpu_runs.validated(table["runs"], {g["name"] for g in gpu_runs.goals(ROOT)})
 
 
 def state(kernel, row):
@@ -155,16 +157,19 @@ def state(kernel, row):
 def states():
     """kernels(), each with its row's state."""
     all_kernels = kernels()
-    rows = validated(TABLE.read_text(), {k["kernel"] for k in all_kernels})
+    rows, _ = validated(TABLE.read_text(), {k["kernel"] for k in all_kernels})
     return [{**k, "state": state(k, rows.get(k["kernel"]))} for k in all_kernels]
 
 
 def header_text():
     rows = "".join('    {"%s", "%s", "%s", "%s"},\n' % (k["kernel"], k["op"], k["source"], k["state"]) for k in states())
+    goals = gpu_runs.goals(ROOT)
     # std::array, as a C array of no kernels does not compile.
     return ("// Written by kernels/cuda/kernel_states.py.\n#pragma once\n#include <array>\n\nnamespace sv::kernel_states {\n"
             "struct Row {\n  const char *kernel, *op, *source, *state;\n};\n"
-            f"inline constexpr std::array<Row, {rows.count(chr(10))}> kRows{{{{\n{rows}}}}};\n}}\n")
+            f"inline constexpr std::array<Row, {rows.count(chr(10))}> kRows{{{{\n{rows}}}}};\n"
+            "struct Goal {\n  const char *name, *unit, *goal;  // goal: \"\", or \">= 20\", \"<= 0.001\"\n};\n"
+            f"inline constexpr std::array<Goal, {len(goals)}> kGoals{{{{\n{gpu_runs.header_rows(goals)}}}}};\n}}\n")
 
 
 def markdown():
@@ -177,22 +182,25 @@ def markdown():
 
 
 def renewed(readme):
-    """The text of README.md with the table between <!-- kernels --> and <!-- /kernels --> renewed."""
-    text, count = re.subn(r"(<!-- kernels -->\n).*?(<!-- /kernels -->)", lambda m: m[1] + markdown() + m[2], readme,
-                          flags=re.S)
-    if count != 1:
-        raise ValueError("README.md has no section <!-- kernels -->")
-    return text
+    """The text of README.md with the tables between <!-- kernels --> and <!-- runs --> and their ends renewed."""
+    _, runs = validated(TABLE.read_text(), {k["kernel"] for k in kernels()})
+    for name, table in (("kernels", markdown()), ("runs", gpu_runs.markdown(gpu_runs.goals(ROOT), runs))):
+        readme, count = re.subn(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda m: m[1] + table + m[2], readme,
+                                flags=re.S)
+        if count != 1:
+            raise ValueError(f"README.md has no section <!-- {name} -->")
+    return readme
 
 
 def merge(path):
     known = {k["kernel"] for k in kernels()}
-    rows = validated(TABLE.read_text(), known)
-    new = validated(pathlib.Path(path).read_text(), known)
-    rows.update(new)
-    table = {"schema": 1, "kernels": [rows[name] for name in sorted(rows)]}
+    rows, runs = validated(TABLE.read_text(), known)
+    new_rows, new_runs = validated(pathlib.Path(path).read_text(), known)
+    rows.update(new_rows)
+    runs.update(new_runs)
+    table = {"schema": 2, "kernels": [rows[name] for name in sorted(rows)], "runs": [runs[name] for name in sorted(runs)]}
     TABLE.write_text(json.dumps(table, indent=1) + "\n")
-    print(f"{len(new)} rows taken into {TABLE.relative_to(ROOT)}")
+    print(f"{len(new_rows)} kernels and {len(new_runs)} runs taken into {TABLE.relative_to(ROOT)}")
 
 
 def main(words):

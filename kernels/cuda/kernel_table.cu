@@ -11,6 +11,12 @@ const Kernel& KernelTable::at(const std::string& name) const {
   return found->second;
 }
 
+void KernelTable::add_all(const KernelTable& more) {
+  for (const auto& [name, kernel] : more.all()) {
+    put(name, kernel);
+  }
+}
+
 void KernelTable::put(const std::string& name, const Kernel& kernel) {
   SV_CHECK(kernels_.emplace(name, kernel).second, "two CUDA kernels are called '", name, "'");
 }

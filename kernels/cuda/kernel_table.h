@@ -17,6 +17,8 @@ class KernelTable {
   /// Adds the kernel K (kernel_table.cuh, for nvcc only); a name twice is refused.
   template <class K>
   void add();
+  /// Adds all of another table; a name twice is refused.
+  void add_all(const KernelTable& more);
   const Kernel& at(const std::string& name) const;
   const std::map<std::string, Kernel>& all() const { return kernels_; }
 

@@ -61,7 +61,8 @@ def demangle(symbols):
 
 def short(name):
     """`void sv::cuda::run<sv::ops::RmsNormForward>(...)` is RmsNormForward; another kernel keeps its name."""
-    match = re.match(r"void (?:[\w() ]+::)*run<(.*?) ?>\(", name)
+    name = name.replace("(anonymous namespace)::", "")
+    match = re.match(r"void (?:\w+::)*run<(.*?) ?>\(", name)
     text = match[1] if match else re.sub(r"\(.*", "", name)
     return re.sub(r"(?:\w+::|\(anonymous namespace\)::)+", "", text)
 

@@ -12,6 +12,7 @@
 
 #include "kernels/cuda/kernel_table.h"
 #include "kernels/memory/cuda_check.h"
+#include "kernels/memory/cuda_library.h"
 #include "kernels/memory/cuda_staging.h"
 
 namespace sv::cuda {
@@ -56,8 +57,12 @@ class Stream {
 
 class CudaDevice final : public Device {
  public:
-  explicit CudaDevice(const DeviceInfo& info) : info_(info), kernels_(all_kernels()) {
+  CudaDevice(const DeviceInfo& info, const Options& options)
+      : info_(info), kernels_(all_kernels()), library_(options.cublaslt) {
     use();
+    if (options.more != nullptr) {
+      kernels_.add_all(*options.more);
+    }
     staging_ = std::make_unique<Staging>();
     stream_ = std::make_unique<Stream>();
     SV_CUDA_CALL(cudaDeviceGetAttribute(
@@ -161,19 +166,13 @@ class CudaDevice final : public Device {
     nvtxRangePop();
 #endif
   }
+  int processors() const override { return info_.processors; }
 
-  /// Multiply-adds per clock of a multiprocessor (NVIDIA's white papers of A100 and H100, dense),
-  /// two operations each.
-  double matrix_rate(Precision precision) const override {
-    const auto at = static_cast<size_t>(precision);
-    const double a100[] = {64, 512, 1024}, h100[] = {128, 1024, 2048};
-    const int capability = info_.major * 10 + info_.minor;
-    const double per_clock = capability == 80 ? a100[at] : capability == 90 ? h100[at] : 0;
-    int processors = 0, kilohertz = 0;
-    SV_CUDA_CALL(cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, info_.index));
-    SV_CUDA_CALL(cudaDeviceGetAttribute(&kilohertz, cudaDevAttrClockRate, info_.index));
-    return 2 * per_clock * processors * kilohertz * 1e3;
+  bool library_product(const LargeProduct& p) override {
+    use();
+    return library_.multiply(p, *stream_);
   }
+  std::string products() const override { return library_.said(); }
 
  private:
   /// The current device belongs to the thread, and a caller may have opened another.
@@ -270,7 +269,8 @@ class CudaDevice final : public Device {
   DeviceInfo info_;
   KernelTable kernels_;
   std::unique_ptr<Staging> staging_;
-  std::unique_ptr<Stream> stream_;  // goes first: work in it reads the staging memory
+  Library library_;
+  std::unique_ptr<Stream> stream_;  // goes first: work in it reads the memory of the two above
   int shared_limit_ = 0;
   std::map<const void*, int> shared_;
   std::string last_ = "(none yet)";
@@ -330,7 +330,7 @@ std::vector<DeviceInfo> devices() {
   return found;
 }
 
-std::unique_ptr<Device> open(int index) {
+std::unique_ptr<Device> open(int index, const Options& options) {
   const std::vector<DeviceInfo> all = devices();
   if (all.empty()) {
     throw Error("no CUDA device: " + why_none(), Exit::environment);
@@ -343,7 +343,7 @@ std::unique_ptr<Device> open(int index) {
                                    " (subvocal list devices)"),
                 Exit::environment);
   }
-  return std::make_unique<CudaDevice>(all[static_cast<size_t>(index)]);
+  return std::make_unique<CudaDevice>(all[static_cast<size_t>(index)], options);
 }
 
 }  // namespace sv::cuda

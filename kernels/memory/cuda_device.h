@@ -11,6 +11,8 @@
 
 namespace sv::cuda {
 
+class KernelTable;
+
 /// What a GPU says about itself.
 struct DeviceInfo {
   int index = 0;
@@ -27,8 +29,16 @@ std::string why_none();
 /// "13.0 (driver 13.1)": the runtime in this program, and what the driver supports (0.0: no
 /// driver).
 std::string versions();
+/// What a GPU is opened with.
+struct Options {
+  /// Large products in tf32 and bf16 (ops/matmul/matmul_device.h) by cuBLASLt, where it is
+  /// installed.
+  bool cublaslt = true;
+  /// Kernels beside those of the ops, which tests bring; read while the device is opened.
+  const KernelTable* more = nullptr;
+};
 /// Opens a GPU; throws (Exit::environment) where it does not exist or this build has no code for
 /// it.
-std::unique_ptr<Device> open(int index);
+std::unique_ptr<Device> open(int index, const Options& options = {});
 
 }  // namespace sv::cuda

@@ -19,6 +19,20 @@ struct LaunchShape {
   int shared_bytes = 0;  // dynamic shared memory
 };
 
+/// A product of one model on tensor cores that a vendor's library may compute, all in f32:
+/// out (R, C) (+)= sum over the depth of a b, then + bias. Row-major in device memory.
+struct LargeProduct {
+  const float* a = nullptr;     // (R, depth), or (depth, R) where wide_a
+  const float* b = nullptr;     // (C, depth), or (depth, C) where wide_b
+  const float* bias = nullptr;  // (C) or null
+  float* out = nullptr;
+  int64_t R = 0, C = 0, depth = 0;
+  bool wide_a = false, wide_b = false;
+  bool adds = false;  // to what is in out
+  int alignment = 4;  // of all of them, in bytes: as good for every model of the pack
+  Precision precision = Precision::tf32;
+};
+
 class Device {
  public:
   Device() = default;
@@ -53,8 +67,12 @@ class Device {
                       size_t args_bytes) = 0;
   /// Returns when all work is done; throws with the kernel's name if one failed.
   virtual void synchronise() = 0;
-  /// Operations per second of its matrix products at full rate, by its data sheet; 0: unknown.
-  virtual double matrix_rate(Precision) const { return 0; }
+  /// Multiprocessors: how many blocks it takes to give each something to do.
+  virtual int processors() const { return 1; }
+  /// Has a library compute the product, in the order of launches; false: it is left to our kernels.
+  virtual bool library_product(const LargeProduct&) { return false; }
+  /// What computed the matrix products up to now, for the record of a run.
+  virtual std::string products() const { return "own kernels"; }
   /// A named stretch of the calls, for profilers; stretches nest (TimeRange).
   virtual void range_push(const char* /*name*/) {}
   virtual void range_pop() noexcept {}

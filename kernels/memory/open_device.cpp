@@ -66,13 +66,14 @@ int device_index(const std::string& name) {
   fail("the device '", name, "' is none of auto, cpu, cuda, cuda:0, cuda:1, ...");
 }
 
-std::unique_ptr<Device> open_device(const std::string& name) {
+std::unique_ptr<Device> open_device(const std::string& name,
+                                    [[maybe_unused]] const cuda::Options& options) {
   const int index = device_index(name);
   if (index < 0) {
     return nullptr;
   }
 #ifdef SV_CUDA_BUILT
-  return cuda::open(index);
+  return cuda::open(index, options);
 #else
   throw Error("no device " + name + ": " + kNotBuilt, Exit::environment);
 #endif

@@ -21,6 +21,6 @@ std::string cuda_absence();
 /// "cpu" -1, "cuda" 0, "cuda:2" 2, "auto" the first GPU or -1. Refuses other names (Exit::input).
 int device_index(const std::string& name);
 /// The device of that name; null is the CPU. Throws (Exit::environment) where it is not there.
-std::unique_ptr<Device> open_device(const std::string& name);
+std::unique_ptr<Device> open_device(const std::string& name, const cuda::Options& options = {});
 
 }  // namespace sv

@@ -1,9 +1,10 @@
 #include "kernels/simt/device_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
+#include <vector>
 
 #include "core/check.h"
 
@@ -14,14 +15,26 @@ namespace {
 constexpr size_t kPage = 4096;
 constexpr size_t kAlign = 256;
 constexpr int kPoison = 0xFF;
+constexpr size_t kPattern = size_t{4} << 20;
 
 size_t round_up(size_t n, size_t to) {
   return (n + to - 1) / to * to;
 }
 
+/// A file of poison that lives as long as its descriptor. Allocations are private mappings of it:
+/// pages that no kernel touches cost neither memory nor time when access to all is switched, which
+/// happens twice a launch.
+int poison_file() {
+  const int file = memfd_create("sv-poison", MFD_CLOEXEC);
+  const std::vector<char> bytes(kPattern, static_cast<char>(kPoison));
+  SV_CHECK(file >= 0 && write(file, bytes.data(), bytes.size()) == ssize_t{kPattern},
+           "cannot make a file in memory");
+  return file;
+}
+
 }  // namespace
 
-DeviceMemory::DeviceMemory(size_t limit) : limit_(round_up(limit, kPage)) {
+DeviceMemory::DeviceMemory(size_t limit) : poison_(poison_file()), limit_(round_up(limit, kPage)) {
   void* p = mmap(nullptr, limit_, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   SV_CHECK(p != MAP_FAILED, "cannot reserve ", limit_, " bytes for the simulated device");
   base_ = static_cast<std::byte*>(p);
@@ -30,6 +43,17 @@ DeviceMemory::DeviceMemory(size_t limit) : limit_(round_up(limit, kPage)) {
 
 DeviceMemory::~DeviceMemory() {
   munmap(base_, limit_);
+  close(poison_);
+}
+
+/// Poison from `begin` on.
+void DeviceMemory::fill(std::byte* begin, size_t bytes) const {
+  const int access = open_ ? PROT_READ | PROT_WRITE : PROT_NONE;
+  for (size_t at = 0; at < bytes; at += kPattern) {
+    const size_t piece = std::min(kPattern, bytes - at);
+    SV_CHECK(mmap(begin + at, piece, access, MAP_PRIVATE | MAP_FIXED, poison_, 0) != MAP_FAILED,
+             "mmap");
+  }
 }
 
 void* DeviceMemory::alloc(size_t bytes) {
@@ -53,11 +77,7 @@ void* DeviceMemory::alloc(size_t bytes) {
   used_ += need;
   std::byte* p = begin + pages - padded;  // its end, up to alignment, is the guard page
   live_[p] = {bytes, begin, pages};
-  SV_CHECK(mprotect(begin, pages, PROT_READ | PROT_WRITE) == 0, "mprotect");
-  std::memset(begin, kPoison, pages);
-  if (!open_) {
-    SV_CHECK(mprotect(begin, pages, PROT_NONE) == 0, "mprotect");
-  }
+  fill(begin, pages);
   return p;
 }
 

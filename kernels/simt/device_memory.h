@@ -51,7 +51,9 @@ class DeviceMemory {
     size_t page_bytes = 0;  // without the guard page behind
   };
   void protect(int protection);
+  void fill(std::byte* begin, size_t bytes) const;
 
+  int poison_;  // descriptor of a file of 0xFF
   std::byte* base_ = nullptr;
   size_t limit_;
   size_t used_ = 0;

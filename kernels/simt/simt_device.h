@@ -62,7 +62,10 @@ class SimtDevice : public Device {
   void synchronise() override {}
   void range_push(const char* name) override;
   void range_pop() noexcept override;
+  int processors() const override { return processors_; }
 
+  /// The size of GPU to be taken for; 1 until it is set.
+  void set_processors(int n) { processors_ = n; }
   KernelTable& kernels() { return kernels_; }
   DeviceMemory& memory() { return memory_; }
   void set_schedule(const Schedule& s) { schedule_ = s; }
@@ -90,6 +93,7 @@ class SimtDevice : public Device {
   std::string range_;               // names of the open ranges, each with a '/' behind it
   std::vector<size_t> range_ends_;  // its length before each of them
   std::map<std::string, int64_t> by_range_;
+  int processors_ = 1;
 };
 
 }  // namespace sv::simt

@@ -50,6 +50,17 @@ Gradient parse_gradient(const std::string& text) {
       "gradient '", text, "' is not understood; use full, last:4, one_step, round, implicit:20 or checkpoint:8");
 }
 
+Precision precision_of(const TrainSettings& s, const Device* device) {
+  const Precision p = s.precision == "tf32"   ? Precision::tf32
+                      : s.precision == "bf16" ? Precision::bf16
+                                              : Precision::f32;
+  SV_CHECK(p == Precision::f32 || device != nullptr,
+           "train.precision=",
+           s.precision,
+           " needs a device (--device cuda); the CPU computes in f32");
+  return p;
+}
+
 void TrainSettings::check(Problems& p) const {
   try {
     parse_gradient(gradient);

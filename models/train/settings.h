@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/fields.h"
+#include "kernels/memory/context.h"
 #include "models/depth.h"
 #include "models/strategies.h"
 #include "models/train/optimiser.h"
@@ -32,6 +33,7 @@ struct TrainSettings {
   std::string loss = "softmax";
   std::string gradient = "full";
   double reach_back = 0;
+  std::string precision = "f32";
   double halt_weight = 0.5;
   std::string prior = "geometric";
   double prior_rate = 0.2;
@@ -102,6 +104,11 @@ struct TrainSettings {
       reach_back,
       "gradient=round: chance that a step's gradient goes one update further back (RSM: 0.01)",
       range(0, 1));
+    v("precision",
+      precision,
+      "of matrix products on a device: f32, or on tensor cores tf32 or bf16 with f32 sums; the CPU "
+      "has f32 alone",
+      one_of({"f32", "tf32", "bf16"}));
     v("halt_weight",
       halt_weight,
       "weight of the halting loss, for models with a halting head",
@@ -168,6 +175,9 @@ struct TrainSettings {
 /// "full" · "last:4" · "one_step" · "round" · "checkpoint:8"; throws with the forms on anything
 /// else.
 Gradient parse_gradient(const std::string& text);
+/// What the settings' matrix products are computed with. Refuses tf32 and bf16 on the CPU, which
+/// is where `device` is null.
+Precision precision_of(const TrainSettings& settings, const Device* device);
 
 struct DepthSettings {
   std::string train = "2..4";

@@ -44,6 +44,7 @@ Trainer::Trainer(Reasoner& model,
       carry_(model, data, settings),
       optimiser_(model.params(), optimiser_settings(settings)),
       memory_(device()),
+      precision_(precision_of(settings, device())),
       threads_(device() ? 1 : std::max(threads, 1)),
       lanes_(device() ? std::vector<Rows>{{0, settings.batch}}
                       : lanes_of(settings.batch, data.task().spec().positions, most_lanes)) {
@@ -78,8 +79,15 @@ Trainer::~Trainer() {
 }
 
 Context Trainer::context() {
+  return context(memory_, threads_);
+}
+
+/// Of the healthy models.
+Context Trainer::context(Workspace& memory, int threads) {
   const bool all = healthy_.size() == static_cast<size_t>(model_.models());
-  return memory_.context(threads_, all ? std::span<const int>{} : healthy_);
+  Context ctx = memory.context(threads, all ? std::span<const int>{} : healthy_);
+  ctx.precision = precision_;
+  return ctx;
 }
 
 size_t Trainer::system_allocations() const {
@@ -207,7 +215,7 @@ void Trainer::run_pack(const Inputs& inputs, Worker& w) {
   model_.params().zero_grad();
   std::fill(sums_.begin(), sums_.end(), LaneSum{});
   w.memory.reset();
-  run_group(w.memory.context(1, context().models), inputs, lanes_[0], w);
+  run_group(context(w.memory, 1), inputs, lanes_[0], w);
 }
 
 /// Lanes of each model in order: loss and score.
@@ -261,10 +269,11 @@ void Trainer::watch(int64_t step, const Inputs& inputs) {
     }
     plan.taps = m == planted_.model ? &planted_.taps : nullptr;
     Inputs mine = inputs;
-    Context ctx = memory_.context(threads_);
+    Context ctx = context();
     if (device()) {  // a planted tap is one of whole-pack runs
       ctx.models = {&m, 1};
     } else {
+      ctx.models = {};
       plan.members = {m, 1, 0};
       mine = slice(inputs, m, {0, batch_.size});
     }

@@ -103,6 +103,7 @@ class Trainer {
   void freeze(int m, int64_t step, std::string what);
   void watch(int64_t step, const Inputs& inputs);
   Context context();
+  Context context(Workspace& memory, int threads);
 
   Reasoner& model_;
   const Dataset& data_;
@@ -113,6 +114,7 @@ class Trainer {
   Carry carry_;
   Optimiser optimiser_;
   Workspace memory_;
+  Precision precision_;
   int threads_;
   std::vector<std::unique_ptr<Worker>> workers_;
   PackedWeights packed_;

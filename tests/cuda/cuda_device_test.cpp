@@ -14,7 +14,7 @@
 namespace sv::cuda {
 
 namespace {
-const char kSmall = 0, kLarge = 0;  // their addresses are the entries
+const char kSmall = 0, kLarge = 0, kMore = 0;  // their addresses are the entries
 struct Args {
   float* x;
   int64_t n;
@@ -25,6 +25,11 @@ template <>
 void KernelTable::add<int>() {
   put("small", {&kSmall, sizeof(Args), 128});
   put("large", {&kLarge, sizeof(Args), 512});
+}
+
+template <>
+void KernelTable::add<float>() {
+  put("more", {&kMore, sizeof(Args), 128});
 }
 
 KernelTable all_kernels() {
@@ -358,6 +363,66 @@ TEST_F(CudaDeviceTest, EveryCallIsCheckedAndNothingIsLeftBehind) {
     expect_nothing_left();
   }
   EXPECT_GE(thrown, calls - 2);
+}
+
+/// A product of ones on the device: what it gives, or 0 where no library takes it.
+float product_of_ones(Device& device) {
+  const std::vector<float> ones(6, 1.0f);
+  float* const at = static_cast<float*>(device.alloc(6 * sizeof(float)));
+  device.to_device(at, ones.data(), 6 * sizeof(float));
+  device.synchronise();  // the stand-in of the library does not wait for the stream
+  LargeProduct p;
+  p.a = at;
+  p.b = at + 2;
+  p.out = at + 4;
+  p.R = p.C = 1;
+  p.depth = 2;
+  float got = 0;
+  if (device.library_product(p)) {
+    device.to_host(&got, at + 4, sizeof got);
+  }
+  device.free(at);
+  return got;
+}
+
+TEST_F(CudaDeviceTest, LargeProductsGoToTheLibraryOfTheMachine) {
+  setenv("SV_CUBLASLT", SV_FAKE_CUBLASLT, 1);
+  {
+    const auto device = open(0);
+    EXPECT_EQ(device->products(), "own kernels");
+    EXPECT_EQ(product_of_ones(*device), 2);
+    EXPECT_EQ(product_of_ones(*device), 2);
+    EXPECT_EQ(device->products(),
+              std::string("own kernels; 2 large products by cuBLASLt 12.4.5, ") + SV_FAKE_CUBLASLT);
+  }
+  expect_nothing_left();
+  unsetenv("SV_CUBLASLT");
+}
+
+TEST_F(CudaDeviceTest, WithoutTheLibraryProductsAreOursAndTheRecordSaysWhy) {
+  setenv("SV_CUBLASLT", "/no/such/library.so", 1);
+  const auto device = open(0), off = open(0, {.cublaslt = false});
+  EXPECT_EQ(product_of_ones(*device), 0);
+  EXPECT_NE(device->products().find("own kernels (no cuBLASLt: /no/such/library.so"),
+            std::string::npos)
+      << device->products();
+  setenv("SV_CUBLASLT", SV_FAKE_CUBLASLT, 1);
+  EXPECT_EQ(product_of_ones(*off), 0);
+  EXPECT_EQ(off->products(), "own kernels (cublaslt off)");
+  EXPECT_EQ(product_of_ones(*device), 0) << "it is looked for once";
+  unsetenv("SV_CUBLASLT");
+}
+
+TEST_F(CudaDeviceTest, KernelsOfATestAreLaunchedBesideThoseOfTheOps) {
+  KernelTable more;
+  more.add<float>();
+  const auto device = open(0, {.more = &more});
+  const Args args{};
+  device->launch("more", {}, &args, sizeof args);
+  device->launch("small", {}, &args, sizeof args);
+  EXPECT_EQ(runtime().launches[0].entry, &kMore);
+  more.add<int>();
+  EXPECT_TRUE(says(error_of([&] { open(0, {.more = &more}); }), "two CUDA kernels"));
 }
 
 }  // namespace

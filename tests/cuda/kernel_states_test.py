@@ -12,6 +12,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "kernels" / "cuda"))
+import gpu_runs  # noqa: E402
 import kernel_states  # noqa: E402
 
 KERNEL = {"kernel": "double_rows", "op": "double", "source": "0" * 64}
@@ -20,13 +21,17 @@ ROW = {"kernel": "double_rows", "source": "0" * 64, "gpu": "NVIDIA H100", "drive
        "gbs": 1200.0, "of_copy": 0.8}
 
 
-def table(*rows):
-    return json.dumps({"schema": 1, "kernels": rows})
+RUN = {"name": "pack.batch_16", "value": 25.0, "unit": "times", "goal": ">= 20", "met": True, "gpu": "NVIDIA H100",
+       "toolkit": "13.0 (driver 13.0)", "commit": "abc", "date": "2026-01-31"}
+
+
+def table(*rows, runs=()):
+    return json.dumps({"schema": 2, "kernels": rows, "runs": runs})
 
 
 class KernelStates(unittest.TestCase):
     def read(self, *rows):
-        return kernel_states.validated(table(*rows), {"double_rows"})
+        return kernel_states.validated(table(*rows), {"double_rows"})[0]
 
     def test_the_table_of_the_tree_is_well_formed(self):
         states = kernel_states.states()
@@ -50,8 +55,9 @@ class KernelStates(unittest.TestCase):
         self.assertEqual(kernel_states.state(KERNEL, {**ROW, "result": "fail"}), "fails on a GPU (NVIDIA H100, 2026-01-31)")
 
     def test_what_is_no_table_is_refused(self):
-        for text in ("", "[]", "{}", '{"schema": 2, "kernels": []}', '{"schema": 1, "kernels": [3]}',
-                     '{"schema": 1, "kernels": [], "more": 1}'):
+        for text in ("", "[]", "{}", '{"schema": 1, "kernels": []}', '{"schema": 2, "kernels": []}',
+                     '{"schema": 2, "kernels": [3], "runs": []}', '{"schema": 2, "kernels": [], "runs": [3]}',
+                     '{"schema": 2, "kernels": [], "runs": [], "more": 1}'):
             with self.subTest(text), self.assertRaises(ValueError):
                 kernel_states.validated(text, {"double_rows"})
 
@@ -76,6 +82,71 @@ class KernelStates(unittest.TestCase):
         cuda = re.findall(r"  add_(\w+)_kernels\(t\)", (ROOT / "kernels/ops/cuda_kernels.cu").read_text())
         self.assertEqual(sorted(executor), sorted(cuda))
         self.assertEqual(sorted(cuda), sorted({kernel_states.op_of(h) for h in kernel_states.bodies()}))
+
+
+class Runs(unittest.TestCase):
+    GOALS = [{"name": "pack.batch_16", "unit": "times", "goal": ">= 20", "what": "packs"},
+             {"name": "limits.copy", "unit": "GB/s", "goal": "", "what": "copies"}]
+
+    def read(self, *runs):
+        return kernel_states.validated(table(runs=runs), set())[1]
+
+    def test_a_run_is_taken_as_it_is(self):
+        free = {**RUN, "name": "limits.copy", "unit": "GB/s", "goal": "", "value": 4300}
+        self.assertEqual(self.read(RUN, free), {"pack.batch_16": RUN, "limits.copy": free})
+        self.read({**RUN, "value": 19.0, "met": False})
+        self.read({**RUN, "name": "train.resume", "goal": "<= 0", "value": 0.0})
+
+    def test_a_malformed_run_is_refused(self):
+        wrong = {"no such run": {**RUN, "name": "pack.batch_17"}, "met, but it is not": {**RUN, "value": 19.0},
+                 "not met, but it is": {**RUN, "met": False}, "not met without a goal": {**RUN, "goal": "", "met": False},
+                 "no goal": {**RUN, "goal": "about 20"}, "no number": {**RUN, "value": float("nan")},
+                 "text for a truth": {**RUN, "met": "yes"}, "no date": {**RUN, "date": "2026"},
+                 "no device": {**RUN, "gpu": ""}, "no commit": {**RUN, "commit": ""}, "a key more": {**RUN, "note": ""},
+                 "a key less": {k: v for k, v in RUN.items() if k != "toolkit"}}
+        for name, row in wrong.items():
+            with self.subTest(name), self.assertRaises(ValueError):
+                self.read(row)
+        with self.assertRaisesRegex(ValueError, "two runs"):
+            self.read(RUN, RUN)
+
+    def test_the_table_says_what_was_never_run_and_what_is_not_met(self):
+        show = lambda *rows: gpu_runs.markdown(self.GOALS, {r["name"]: r for r in rows})
+        self.assertIn("| `pack.batch_16`: packs | ≥ 20 times | never run on a GPU |", show())
+        self.assertIn("| `limits.copy` | | never run on a GPU |", show())
+        self.assertIn("| 25 times, met (NVIDIA H100, 2026-01-31) |", show(RUN))
+        self.assertIn("**not met**", show({**RUN, "value": 19.0, "met": False}))
+        # Met when it was measured; the goal has moved since.
+        self.assertIn("**not met**", show({**RUN, "value": 15.0, "goal": ">= 10"}))
+
+    def test_the_list_of_goals_is_well_formed(self):
+        self.assertGreater(len(gpu_runs.goals(ROOT)), 0)
+        for goal in gpu_runs.goals(ROOT):
+            shares = goal["unit"].removeprefix("of ")
+            if shares.startswith("limits."):
+                self.assertIn(shares, {g["name"] for g in gpu_runs.goals(ROOT)})
+
+
+class Merge(unittest.TestCase):
+    """On a copy of the table."""
+
+    def test_new_rows_replace_old_ones_and_leave_the_others(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.addCleanup(setattr, kernel_states, "TABLE", kernel_states.TABLE)
+        self.addCleanup(setattr, kernel_states, "ROOT", kernel_states.ROOT)
+        root = pathlib.Path(folder.name)
+        shutil.copytree(ROOT / "kernels", root / "kernels")
+        kernel_states.ROOT, kernel_states.TABLE = root, root / "kernels" / "gpu_validated.json"
+        row = {**ROW, "kernel": "rmsnorm_dx"}
+        kernel_states.TABLE.write_text(table(row, {**row, "kernel": "rmsnorm_forward"}, runs=[RUN]))
+        new = root / "new.json"
+        new.write_text(table({**row, "cases": 9}, runs=[{**RUN, "value": 30.0}, {**RUN, "name": "train.resume", "value": 0,
+                                                                                   "goal": "<= 0"}]))
+        kernel_states.merge(new)
+        merged = json.loads(kernel_states.TABLE.read_text())
+        self.assertEqual([(r["kernel"], r["cases"]) for r in merged["kernels"]], [("rmsnorm_dx", 9), ("rmsnorm_forward", 4)])
+        self.assertEqual([(r["name"], r["value"]) for r in merged["runs"]], [("pack.batch_16", 30.0), ("train.resume", 0)])
 
 
 class SourceHash(unittest.TestCase):

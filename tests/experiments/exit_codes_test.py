@@ -46,6 +46,8 @@ REFUSED = {
     "resume without a run": (2, ["nowhere"], ["resume", "nowhere"]),
     "a device that is none": (2, ["'gpu'", "cuda:0"], [*TRAIN, "--device", "gpu"]),
     "a device number that is none": (2, ["'cuda:-1'"], [*TRAIN, "--device", "cuda:-1"]),
+    "tensor cores without a device": (2, ["train.precision=bf16", "--device cuda"], [*TRAIN, "train.precision=bf16"]),
+    "no choice of library": (2, ["cublaslt", "of"], [*TRAIN, "--cublaslt", "of"]),
     "a device for what computes nothing": (2, ["--device"], ["list", "--device", "cpu"]),
     "a GPU for what times the CPU": (2, ["bench runs on the CPU only", "./run gpu-check"],
                                      ["bench", "rmsnorm", "--device", "cuda"]),

@@ -56,6 +56,7 @@ TEST(RunFolder, KeepsSpecAndProvenance) {
     EXPECT_FALSE(run.existed());
     EXPECT_EQ(run_json(path)["starts"][0]["status"], "running");
     run.record("kernel.matmul", "avx2");
+    run.record_start("products", "own kernels");
     run.finish("done");
   }
   const auto run = run_json(path);
@@ -65,6 +66,7 @@ TEST(RunFolder, KeepsSpecAndProvenance) {
   const auto& start = run["starts"][0];
   EXPECT_EQ(start["argv"], (nlohmann::json{"subvocal", "train"}));
   EXPECT_EQ(start["status"], "done");
+  EXPECT_EQ(start["products"], "own kernels");
   EXPECT_EQ(start["host"], host_name());
   EXPECT_EQ(start["started"].get<std::string>().size(), std::string("2026-01-31T12:00:00Z").size());
   EXPECT_TRUE(start.contains("ended"));

@@ -1,11 +1,11 @@
 #include "gpu/op_time.h"
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
-#include <vector>
 
 #include "gpu/timed_cases.h"
+#include "gpu/timing.h"
+#include "kernel_states_values.h"
 #include "kernels/ops/case_run.h"
 #include "simt/device_case.h"
 
@@ -15,24 +15,6 @@ using cases::Case;
 using cases::CaseRun;
 
 namespace {
-
-/// Seconds of one call: after one to warm up, as many in a row as take options.seconds.
-double seconds_of(Device& device, const std::function<void()>& call, double wanted) {
-  using Clock = std::chrono::steady_clock;
-  call();
-  device.synchronise();
-  for (int64_t count = 1;; count *= 4) {
-    const auto start = Clock::now();
-    for (int64_t i = 0; i < count; ++i) {
-      call();
-    }
-    device.synchronise();
-    const double took = std::chrono::duration<double>(Clock::now() - start).count();
-    if (took >= wanted) {
-      return took / static_cast<double>(count);
-    }
-  }
-}
 
 /// Bytes of the tensors that a VJP reads and writes, each once.
 double vjp_bytes(const CaseRun& host) {
@@ -45,26 +27,6 @@ double vjp_bytes(const CaseRun& host) {
   return bytes;
 }
 
-}  // namespace
-
-double copy_rate(Device& device, const TimeOptions& options) {
-  void* from = device.alloc(options.copy_bytes);
-  void* to = device.alloc(options.copy_bytes);
-  device.zero(from, options.copy_bytes);
-  const double seconds = seconds_of(
-      device, [&] { device.copy(to, from, options.copy_bytes); }, options.seconds);
-  device.free(from);
-  device.free(to);
-  return 2 * static_cast<double>(options.copy_bytes) / seconds;
-}
-
-namespace {
-
-/// What one call of a case is worth, for the rates of its kernels.
-struct Work {
-  double bytes, flops;
-};
-
 /// Times one case after the other, and each of their kernels where it is first seen.
 class Timer {
  public:
@@ -73,33 +35,27 @@ class Timer {
   void add(const TimedCase& timed) {
     const CaseRun host(timed.call, DType::f32);
     const Case& c = host.description();
-    Arena arena(device_);
-    const cases::DeviceCase on(device_, host);
+    Arena arena(device_, size_t{1} << 20);
     const Context ctx{&arena, 1, {}, &device_};
-    rate_ = timed.product ? device_.matrix_rate(timed.precision) : 0;
-    const double flops = timed.product ? c.flops : 0;
-    const double forward = measure([&] { on.forward(ctx); }, {c.bytes, flops});
-    double vjp = 0;
+    const cases::DeviceCase on(device_, host);
+    measure({timed.run + (timed.product ? "" : ".forward"), 0, c.bytes, c.flops},
+            [&] { on.forward(ctx); });
     if (c.vjp) {
       // A product without the gradient of its weights is one product again.
-      const double work = c.inputs.size() > 1 && !c.inputs[1].differentiable ? flops : 2 * flops;
-      vjp = measure([&] { on.backward(ctx, GradientMode::overwrite); }, {vjp_bytes(host), work});
-    }
-    if (time_.forward == 0) {
-      time_.forward = forward;
-      time_.vjp = vjp;
+      const double times = c.inputs.size() > 1 && !c.inputs[1].differentiable ? 1 : 2;
+      measure({timed.run + (timed.product ? "_vjp" : ".vjp"), 0, vjp_bytes(host), times * c.flops},
+              [&] { on.backward(ctx, GradientMode::overwrite); });
     }
   }
   const OpTime& time() const { return time_; }
 
  private:
   /// A call, then each of its kernels by the launches it made: their memory is still there.
-  double measure(const std::function<void()>& call, Work work) {
+  void measure(CallTime call, const std::function<void()>& run) {
     device_.take();
-    call();
+    run();
     const std::vector<Launch> launches = device_.take();
-    const double seconds = seconds_of(device_, call, options_.seconds);
-    const double gflops = work.flops / seconds * 1e-9;
+    call.seconds = seconds_of(device_, run, options_.seconds);
     for (const Launch& launch : launches) {
       if (time_.kernels.contains(launch.kernel)) {
         continue;
@@ -109,18 +65,15 @@ class Timer {
             launch.kernel.c_str(), launch.shape, launch.args.data(), launch.args.size());
       };
       time_.kernels[launch.kernel] = {seconds_of(device_, again, options_.seconds),
-                                      work.bytes / seconds * 1e-9,
-                                      gflops,
-                                      rate_ > 0 ? gflops * 1e9 / rate_ : 0};
+                                      call.bytes / call.seconds * 1e-9};
     }
     device_.take();
-    return seconds;
+    time_.calls.push_back(call);
   }
 
   Recorder& device_;
   const TimeOptions& options_;
   OpTime time_;
-  double rate_ = 0;
 };
 
 }  // namespace
@@ -131,6 +84,26 @@ OpTime time_op(Recorder& device, const std::string& op, const TimeOptions& optio
     timer.add(timed);
   }
   return timer.time();
+}
+
+std::vector<CallTime> time_library(Recorder& device, const TimeOptions& options) {
+  Timer timer(device, options);
+  for (const TimedCase& timed : library_cases(options)) {
+    timer.add(timed);
+  }
+  return device.library_products() > 0 ? timer.time().calls : std::vector<CallTime>{};
+}
+
+void add_rate(const CallTime& call, const Limits& limits, Runs& runs) {
+  for (const kernel_states::Goal& goal : kernel_states::kGoals) {
+    if (call.name == goal.name) {
+      const double limit = limits.by_unit(goal.unit);
+      SV_CHECK(limit > 0, goal.name, ": nobody measured what it is a share of: ", goal.unit);
+      const bool moves = std::string(goal.unit) == "of limits.copy";
+      const double work = moves ? call.bytes : call.flops;
+      runs.add(goal.name, work / call.seconds / limit);
+    }
+  }
 }
 
 }  // namespace sv::gpu

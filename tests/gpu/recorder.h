@@ -39,8 +39,17 @@ class Recorder final : public Device {
     device_.launch(kernel, shape, args, args_bytes);
   }
   void synchronise() override { device_.synchronise(); }
-  double matrix_rate(Precision precision) const override { return device_.matrix_rate(precision); }
+  int processors() const override { return processors_ > 0 ? processors_ : device_.processors(); }
+  bool library_product(const LargeProduct& p) override {
+    const bool done = device_.library_product(p);
+    library_products_ += done ? 1 : 0;
+    return done;
+  }
+  std::string products() const override { return device_.products(); }
 
+  /// To be taken for a device of another size, as some ops choose their kernels by it; 0: its own.
+  void pretend(int processors) { processors_ = processors; }
+  int64_t library_products() const { return library_products_; }
   /// Launches since the last call.
   std::vector<Launch> take() { return std::exchange(launches_, {}); }
   Device& device() { return device_; }
@@ -48,6 +57,8 @@ class Recorder final : public Device {
  private:
   Device& device_;
   std::vector<Launch> launches_;
+  int processors_ = 0;
+  int64_t library_products_ = 0;
 };
 
 }  // namespace sv::gpu

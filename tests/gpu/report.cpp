@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
+#include <map>
 
 #include "core/check.h"
 #include "kernel_states_values.h"
@@ -35,10 +35,7 @@ class Check {
     }
   }
 
-  Report run() {
-    if (options_.timed) {
-      report_.copy_gbs = copy_rate(device_, options_.time) * 1e-9;
-    }
+  Report run(Runs& runs) {
     bool found = false;
     for (const cases::DeviceOp& op : cases::device_ops()) {
       if (options_.only.empty() || options_.only == op.op) {
@@ -56,6 +53,10 @@ class Check {
         report_.problems.push_back("no case runs the kernel " + name);
       }
     }
+    if (options_.only.empty() && !options_.tiny && report_.passed()) {
+      runs.add("check.repeats",
+               std::ranges::min(report_.kernels, {}, &KernelReport::repeats).repeats);
+    }
     return std::move(report_);
   }
 
@@ -71,30 +72,26 @@ class Check {
     int done = 0;
     CaseOptions how{.vjp_tolerance = op.vjp_tolerance, .repeats = options_.repeats};
     try {
-      for (const Case& c : cases_of(op.op, options_.tiny)) {
-        take(op.op, c.name, check_case(device_, c, how));
-        ++done;
+      // Ops that cut their work by the size of the device: as on a small one, and on a large one.
+      for (const int processors : op.cut ? std::vector<int>{1, 1 << 20} : std::vector<int>{0}) {
+        device_.pretend(processors);
+        for (const Case& c : cases_of(op.op, options_.tiny)) {
+          take(op.op, c.name, check_case(device_, c, how));
+          ++done;
+        }
       }
-      if (options_.timed) {
-        // The size that is timed fills the chip; what is wrong only there, shows here.
+      device_.pretend(0);
+      if (options_.large) {
+        // What is wrong only where the chip is full, shows here.
         how.reference = false;
         how.repeats = std::min(how.repeats, 3);
         how.threads = options_.threads;
         take(op.op,
-             "the timed shape",
-             check_case(device_, cases::sized_case(op.op, options_.time.dims), how));
-        const OpTime time = time_op(device_, op.op, options_.time);
-        for (const auto& [name, kernel] : time.kernels) {
-          of(name).time = kernel;
-        }
-        std::printf("%-20s %d cases, forward %.1f us, VJP %.1f us\n",
-                    op.op.c_str(),
-                    done,
-                    time.forward * 1e6,
-                    time.vjp * 1e6);
-      } else {
-        std::printf("%-20s %d cases\n", op.op.c_str(), done);
+             "the large shape",
+             check_case(device_, cases::sized_case(op.op, options_.dims), how));
+        ++done;
       }
+      std::printf("%-20s %d cases\n", op.op.c_str(), done);
       std::fflush(stdout);
       return true;
     } catch (const std::exception& e) {
@@ -139,39 +136,22 @@ bool Report::passed() const {
          std::ranges::all_of(kernels, [](const KernelReport& k) { return k.problem.empty(); });
 }
 
-Report check_device(Device& device, const CheckOptions& options) {
-  return Check(device, options).run();
+Report check_device(Device& device, const CheckOptions& options, Runs& runs) {
+  return Check(device, options).run(runs);
 }
 
 std::string report_table(const Report& report) {
   char line[256];
-  std::string text;
-  std::snprintf(line,
-                sizeof line,
-                "%-28s %6s %8s %9s %10s %8s %8s %9s %8s\n",
-                "kernel",
-                "cases",
-                "repeats",
-                "error",
-                "us",
-                "GB/s",
-                "of copy",
-                "GF/s",
-                "of rate");
-  text += line;
+  std::snprintf(line, sizeof line, "%-28s %6s %8s %9s\n", "kernel", "cases", "repeats", "error");
+  std::string text = line;
   for (const KernelReport& k : report.kernels) {
     std::snprintf(line,
                   sizeof line,
-                  "%-28s %6d %8d %9.3f %10.1f %8.1f %7.0f%% %9.1f %7.0f%%%s\n",
+                  "%-28s %6d %8d %9.3f%s\n",
                   k.kernel.c_str(),
                   k.cases,
                   k.repeats,
                   k.error,
-                  k.time.seconds * 1e6,
-                  k.time.gbs,
-                  report.copy_gbs > 0 ? 100 * k.time.gbs / report.copy_gbs : 0.0,
-                  k.time.gflops,
-                  100 * k.time.of_rate,
                   k.problem.empty() ? "" : "  FAILS");
     text += line;
   }
@@ -184,29 +164,6 @@ std::string report_table(const Report& report) {
     text += problem + "\n";
   }
   return text;
-}
-
-std::string report_json(const Report& report,
-                        const std::string& gpu,
-                        const std::string& driver,
-                        const std::string& date) {
-  nlohmann::json doc = {{"schema", 1}, {"kernels", nlohmann::json::array()}};
-  for (const KernelReport& k : report.kernels) {
-    doc["kernels"].push_back(
-        {{"kernel", k.kernel},
-         {"source", k.source},
-         {"gpu", gpu},
-         {"driver", driver},
-         {"date", date},
-         {"result", k.problem.empty() ? "pass" : "fail"},
-         {"cases", k.cases},
-         {"repeats", k.repeats},
-         {"error", k.error},
-         {"microseconds", k.time.seconds * 1e6},
-         {"gbs", k.time.gbs},
-         {"of_copy", report.copy_gbs > 0 ? k.time.gbs / report.copy_gbs : 0.0}});
-  }
-  return doc.dump(1) + "\n";
 }
 
 }  // namespace sv::gpu

@@ -1,4 +1,4 @@
-// The calls that gpu_check times: one of each op, and of matmul one for each of its kernels.
+// The calls that are timed: one of each op, and of matmul one for each of its kernels.
 #pragma once
 #include <string>
 #include <vector>
@@ -9,10 +9,12 @@ namespace sv::gpu {
 
 struct TimedCase {
   cases::Case call;
-  bool product = false;  // matrix products: their rate is compared with the device's
-  Precision precision = Precision::f32;
+  std::string run;       // the name of its calls, as in kernels/gpu_goals.json
+  bool product = false;  // of a given precision: its forward call has the name alone
 };
 
 std::vector<TimedCase> timed_cases(const std::string& op, const TimeOptions& options);
+/// The products that a library may take over.
+std::vector<TimedCase> library_cases(const TimeOptions& options);
 
 }  // namespace sv::gpu

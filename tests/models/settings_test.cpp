@@ -48,6 +48,25 @@ TEST(GradientText, AnythingElseIsRefusedWithTheText) {
   }
 }
 
+TEST(TrainSettings, TensorCoresNeedADevice) {
+  TrainSettings s;
+  EXPECT_EQ(precision_of(s, nullptr), Precision::f32);
+  Device* const device = reinterpret_cast<Device*>(&s);  // not looked at
+  for (const auto& [text, want] : {std::pair{"f32", Precision::f32},
+                                   std::pair{"tf32", Precision::tf32},
+                                   std::pair{"bf16", Precision::bf16}}) {
+    s.precision = text;
+    EXPECT_EQ(precision_of(s, device), want);
+  }
+  try {
+    precision_of(s, nullptr);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("train.precision=bf16 needs a device"), std::string::npos)
+        << e.what();
+  }
+}
+
 TEST(TrainSettings, ASlipInTheSchemeIsAProblemOfItsKey) {
   TrainSettings s;
   Problems problems;

@@ -40,11 +40,13 @@ class DeviceTensor {
 
 using List = std::vector<std::unique_ptr<DeviceTensor>>;
 
-List list_of(Device& device, const std::vector<Guarded>& host, bool copy) {
+List list_of(Device& device, const std::vector<Guarded>& host, bool copy = false) {
   List list;
   for (const Guarded& g : host) {
     list.push_back(std::make_unique<DeviceTensor>(device, g.tensor()));
-    copy ? list.back()->put(g.tensor().data) : list.back()->fill_sentinel();
+    if (copy) {
+      list.back()->put(g.tensor().data);
+    }
   }
   return list;
 }
@@ -72,19 +74,27 @@ struct DeviceCase::Lists {
 DeviceCase::DeviceCase(Device& device, const CaseRun& host)
     : host_(host),
       lists_(new Lists{list_of(device, host.inputs(), true),
-                       list_of(device, host.outputs(), false),
+                       list_of(device, host.outputs()),
                        list_of(device, host.cotangents(), true),
-                       list_of(device, host.gradients(), false)}) {
-  const Case& c = host.description();
-  for (size_t i = 0; i < lists_->out.size(); ++i) {
-    if (c.outputs[i].starts_as >= 0) {
-      const auto from = static_cast<size_t>(c.outputs[i].starts_as);
-      lists_->out[i]->put(host.inputs()[from].tensor().data);
-    }
-  }
+                       list_of(device, host.gradients())}) {
+  poison();
 }
 
 DeviceCase::~DeviceCase() = default;
+
+void DeviceCase::poison() const {
+  const Case& c = host_.description();
+  for (size_t i = 0; i < lists_->out.size(); ++i) {
+    lists_->out[i]->fill_sentinel();
+    if (c.outputs[i].starts_as >= 0) {
+      const auto from = static_cast<size_t>(c.outputs[i].starts_as);
+      lists_->out[i]->put(host_.inputs()[from].tensor().data);
+    }
+  }
+  for (const auto& t : lists_->din) {
+    t->fill_sentinel();
+  }
+}
 
 void DeviceCase::forward(const Context& ctx) const {
   host_.description().run(ctx, tensors(lists_->in), tensors(lists_->out));

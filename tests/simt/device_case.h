@@ -33,6 +33,8 @@ class DeviceCase {
 
   void forward(const Context& ctx) const;
   void backward(const Context& ctx, GradientMode mode) const;
+  /// Outputs and gradients as they were at first: sentinels, or what is changed in place.
+  void poison() const;
   /// Every gradient element becomes 0.5, to be added to.
   void start_gradients() const;
   std::vector<std::vector<std::byte>> outputs() const;

@@ -6,10 +6,12 @@
 
 namespace sv::cases {
 
-/// `vjp_tolerance` is that of the f32 VJP against the CPU's, as a multiple of the case's own; see
-/// tests/kernels/op_gradient_test.cpp for the 10.
+/// `cut`: chooses its kernels by Device::processors() too. `vjp_tolerance` is that of the f32 VJP
+/// against the CPU's, as a multiple of the case's own; see tests/kernels/op_gradient_test.cpp for
+/// the 10.
 struct DeviceOp {
   std::string op;
+  bool cut = false;
   double vjp_tolerance = 10;
 };
 
@@ -26,8 +28,8 @@ inline const std::vector<DeviceOp>& device_ops() {
       {"embed"},
       {"halt"},
       {"layernorm"},
-      {"linear_xent"},
-      {"matmul"},
+      {"linear_xent", true},
+      {"matmul", true},
       {"mlp"},
       {"readout_stats"},
       {"reduce"},

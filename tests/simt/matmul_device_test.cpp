@@ -11,17 +11,10 @@
 #include "kernels/simt/simt_device.h"
 #include "simt/device_case.h"
 #include "simt/device_shapes.h"
+#include "simt/tensor_products.h"
 
 namespace sv::cases {
 namespace {
-
-constexpr double kHalfUlp = 1.0 / (1 << 24);  // of 1 in f32
-
-std::vector<float> floats(const std::vector<std::byte>& bytes) {
-  std::vector<float> values(bytes.size() / sizeof(float));
-  std::memcpy(values.data(), bytes.data(), values.size() * sizeof(float));
-  return values;
-}
 
 void expect_bits(const std::vector<std::byte>& got, const Guarded& cpu, const std::string& what) {
   ASSERT_EQ(got.size(), cpu.tensor().bytes()) << what;
@@ -85,40 +78,6 @@ TEST(MatmulDevice, CutsManyRowsByTheirNumberAlone) {
   }
 }
 
-/// The exact product out (R, C) = a (R, depth) b (C, depth)^T of one model, and the same of
-/// absolute values, which bounds count in.
-struct Exact {
-  Array sum, size;
-};
-struct Strided {
-  const Array& values;
-  int64_t row, step;  // distances in it
-};
-Exact exact(const Strided& a, const Strided& b, int64_t R, int64_t C, int64_t depth) {
-  Exact e;
-  for (int64_t r = 0; r < R; ++r) {
-    for (int64_t c = 0; c < C; ++c) {
-      double sum = 0, size = 0;
-      for (int64_t k = 0; k < depth; ++k) {
-        const double product = a.values[static_cast<size_t>(r * a.row + k * a.step)] *
-                               b.values[static_cast<size_t>(c * b.row + k * b.step)];
-        sum += product;
-        size += std::abs(product);
-      }
-      e.sum.push_back(sum);
-      e.size.push_back(size);
-    }
-  }
-  return e;
-}
-/// y, dx, dw of one model.
-std::vector<Exact> exact_products(
-    const Array& x, const Array& w, const Array& dy, int64_t N, int64_t K, int64_t O) {
-  return {exact({x, K, 1}, {w, K, 1}, N, O, K),
-          exact({dy, O, 1}, {w, 1, K}, N, K, O),
-          exact({dy, 1, O}, {x, 1, K}, O, K, N)};
-}
-
 // A chain of n sums of fused products is off by at most n half ulps of the sum of absolute values
 // (to first order, hence the 1.01); parts add one more for each of them.
 TEST(MatmulDevice, ManyRowsStayWithinTheBoundOfTheirSums) {
@@ -164,77 +123,15 @@ TEST(MatmulDevice, AskingForLessMemoryChangesNoBits) {
 
 // --- tensor cores
 
-float rounded(float x, Precision precision) {
-  if (precision == Precision::bf16) {
-    return static_cast<float>(bf16(x));
-  }
-  int exponent;
-  const double mantissa = std::frexp(static_cast<double>(x), &exponent);
-  return static_cast<float>(std::ldexp(std::round(mantissa * 2048), exponent - 11));
-}
-Array rounded(Array values, Precision precision) {
-  for (double& x : values) {
-    x = static_cast<double>(rounded(static_cast<float>(x), precision));
-  }
-  return values;
-}
-/// The product of rounded operands in f32, one after the other: what a plain program would do.
-Array plain(const Strided& a, const Strided& b, int64_t R, int64_t C, int64_t depth) {
-  Array out;
-  for (int64_t r = 0; r < R; ++r) {
-    for (int64_t c = 0; c < C; ++c) {
-      float sum = 0;
-      for (int64_t k = 0; k < depth; ++k) {
-        sum = std::fma(static_cast<float>(a.values[static_cast<size_t>(r * a.row + k * a.step)]),
-                       static_cast<float>(b.values[static_cast<size_t>(c * b.row + k * b.step)]),
-                       sum);
-      }
-      out.push_back(static_cast<double>(sum));
-    }
-  }
-  return out;
-}
-double largest_error(const Array& got, const Array& expected) {
-  double worst = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    worst = std::max(worst, std::abs(got[i] - expected[i]));
-  }
-  return worst;
-}
-
 /// Against the exact product of rounded operands, within the bound of the sums (so operands were
 /// rounded, to this format); and against that of the given operands, at most twice as far off as a
 /// plain program with the same rounding.
 void expect_tensor_products(Precision precision, int64_t N, int64_t K, int64_t O) {
-  Case c = matmul_mode_case("case", {1, N, K, O, false}, {precision});
-  const Case full = matmul_case("case", {1, N, K, O, false});
-  c.inputs = full.inputs;
-  c.outputs[0].cotangent = normal("cotangent.y", c.outputs[0].shape).values;
   simt::SimtDevice device;
-  CaseRun host(c, DType::f32);
-  const DeviceResult result = run_on_device(device, host, {});
-  const std::vector<std::vector<std::byte>> got = {
-      result.outputs[0], result.gradients[0], result.gradients[1]};
-  const Array &x = c.inputs[0].values, &w = c.inputs[1].values, &dy = c.outputs[0].cotangent;
-  const Array rx = rounded(x, precision), rw = rounded(w, precision), rdy = rounded(dy, precision);
-  const std::vector<Exact> of_given = exact_products(x, w, dy, N, K, O),
-                           of_rounded = exact_products(rx, rw, rdy, N, K, O);
-  const std::vector<Array> of_plain = {plain({rx, K, 1}, {rw, K, 1}, N, O, K),
-                                       plain({rdy, O, 1}, {rw, 1, K}, N, K, O),
-                                       plain({rdy, 1, O}, {rx, 1, K}, O, K, N)};
-  const int64_t depth[] = {K, O, N};
-  for (size_t p = 0; p < 3; ++p) {
-    const std::vector<float> values = floats(got[p]);
-    const Array wide(values.begin(), values.end());
-    for (size_t i = 0; i < wide.size(); ++i) {
-      ASSERT_LE(std::abs(wide[i] - of_rounded[p].sum[i]),
-                1.01 * static_cast<double>(depth[p]) * kHalfUlp * of_rounded[p].size[i])
-          << "product " << p << ", element " << i;
-    }
-    EXPECT_LE(largest_error(wide, of_given[p].sum), 2 * largest_error(of_plain[p], of_given[p].sum))
-        << "product " << p;
-    EXPECT_GT(largest_error(wide, of_given[p].sum), 0) << "nothing was rounded";
-  }
+  const TensorErrors e = tensor_errors(device, precision, N, K, O);
+  EXPECT_LE(e.of_bound, 1);
+  EXPECT_LE(e.of_plain, 2);
+  EXPECT_GT(e.of_plain, 0) << "nothing was rounded";
 }
 
 TEST(MatmulDevice, Tf32IsAsGoodAsPlainSumsOfRoundedOperands) {

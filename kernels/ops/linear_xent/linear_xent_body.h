@@ -1,6 +1,7 @@
-// Kernels of linear_xent. A block of 256 threads makes the logits of 64 rows and 16 J classes (J =
-// 1 or 4) from tiles of x and w in shared memory, 4 x J a thread, and uses them at once: for the
-// running sums of exponentials, or as gradients for a second product with w or x.
+// Kernels of linear_xent. A block of 4 R threads makes the logits of R rows (64, or 16 where the
+// rows of the pack are few) and 16 J classes (J = 1 or 4) from tiles of x and w in shared memory,
+// 4 x J a thread, and uses them at once: for the running sums of exponentials, or as gradients for
+// a second product with w or x. R decides no bit, and J none of a gradient.
 //
 // The floor is the arithmetic, 2 N V D flops forward on the f32 pipes. With J = 4 a thread issues
 // 16 multiply-adds per two reads of 16 bytes from shared memory, which leaves the pipes the limit.
@@ -60,19 +61,22 @@ struct OnlineSum {
   }
 };
 
-template <int J>
+template <int J, int R>
 struct LinearXentForward {
-  static constexpr const char* kName = J == 1 ? "linear_xent_forward_16" : "linear_xent_forward_64";
+  static constexpr const char* kFew =
+      J == 1 ? "linear_xent_forward_16_few" : "linear_xent_forward_64_few";
+  static constexpr const char* kMany = J == 1 ? "linear_xent_forward_16" : "linear_xent_forward_64";
+  static constexpr const char* kName = R == 16 ? kFew : kMany;
   using Args = LinearXentForwardArgs;
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
-    LogitTiles<J, C> tiles(ctx, a.data, a.models.model(ctx.block_y()));
-    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * kXentRows;
+    LogitTiles<J, R, C> tiles(ctx, a.data, a.models.model(ctx.block_y()));
+    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * R;
     // In shared memory rather than in eight registers: the target of each row, and its logit, which
     // one thread meets on its way.
-    auto targets = ctx.template shared<int>(xent_tile_bytes(J), kXentRows);
-    auto hits = ctx.template shared<float>(xent_tile_bytes(J) + kXentRows * 4, kXentRows);
-    if (ctx.thread() < kXentRows) {
+    auto targets = ctx.template shared<int>(xent_tile_bytes(J, R), R);
+    auto hits = ctx.template shared<float>(xent_tile_bytes(J, R) + R * 4, R);
+    if (ctx.thread() < R) {
       const int64_t n = first + ctx.thread();
       targets[ctx.thread()] = n < a.data.N ? a.data.targets.at(m, n) : -1;
       hits[ctx.thread()] = NAN;  // stays where the target is no class
@@ -107,8 +111,8 @@ struct LinearXentForward {
 };
 
 /// dloss weight (exp(z - logz) - [v = target]) of this thread's logits: 0 outside the tensor.
-template <int J, class C>
-SV_DEVICE void make_slopes(const LogitTiles<J, C>& tiles,
+template <int J, int R, class C>
+SV_DEVICE void make_slopes(const LogitTiles<J, R, C>& tiles,
                            const LinearXentData& data,
                            const XentSlopes& s,
                            int64_t first,
@@ -138,16 +142,19 @@ struct LinearXentDxArgs {
   LiveModels models;
 };
 
-/// dx of 64 rows and 128 columns, over the classes in tiles.
-template <int J>
+/// dx of R rows and 128 columns, over the classes in tiles.
+template <int J, int R>
 struct LinearXentDx {
-  static constexpr const char* kName = J == 1 ? "linear_xent_dx_16" : "linear_xent_dx_64";
+  static constexpr const char* kFew = J == 1 ? "linear_xent_dx_16_few" : "linear_xent_dx_64_few";
+  static constexpr const char* kMany = J == 1 ? "linear_xent_dx_16" : "linear_xent_dx_64";
+  static constexpr const char* kName = R == 16 ? kFew : kMany;
   using Args = LinearXentDxArgs;
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const LinearXentData& d = a.data;
-    LogitTiles<J, C> tiles(ctx, d, a.models.model(ctx.block_y()));
-    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * kXentRows;
+    constexpr int kStride = xent_slope_stride(R);
+    LogitTiles<J, R, C> tiles(ctx, d, a.models.model(ctx.block_y()));
+    const int64_t m = tiles.model(), first = static_cast<int64_t>(ctx.block_x()) * R;
     const int64_t k = static_cast<int64_t>(ctx.block_z()) * kXentWidth;
     auto slopes = tiles.slopes();
     float sum[4][8] = {};
@@ -157,14 +164,13 @@ struct LinearXentDx {
       make_slopes(tiles, d, a.slopes, first, v, z);
       for (int i = 0; i < 4; ++i) {
         for (int j = 0; j < J; ++j) {
-          slopes[tiles.column(j) * kXentSlopeStride + tiles.row(i)] = z[i][j];
+          slopes[tiles.column(j) * kStride + tiles.row(i)] = z[i][j];
         }
       }
       for (int part = 0; part < J; ++part) {
         tiles.load_wide(d.w + m * d.V * d.D, v + 16 * part, d.V, k);
         for (int c = 0; c < 16; ++c) {
-          const simt::Float4 g =
-              tiles.slopes4()[(16 * part + c) * (kXentSlopeStride / 4) + tiles.ty()];
+          const simt::Float4 g = tiles.slopes4()[(16 * part + c) * (kStride / 4) + tiles.ty()];
           tiles.template multiply<4>(c, g.at, sum);
         }
       }
@@ -177,6 +183,9 @@ struct LinearXentDx {
     }
   }
 };
+
+inline constexpr int kXentRows =
+    64;  // of a tile in dw, where the threads also are 16 groups of classes
 
 struct LinearXentDwArgs {
   LinearXentData data;
@@ -196,7 +205,7 @@ struct LinearXentDw {
   SV_DEVICE static void body(C& ctx, const Args& a) {
     const LinearXentData& d = a.data;
     constexpr int kStride = 16 * J + 4;
-    LogitTiles<J, C> tiles(ctx, d, a.models.model(ctx.block_y()));
+    LogitTiles<J, kXentRows, C> tiles(ctx, d, a.models.model(ctx.block_y()));
     const int split = ctx.block_x() % a.splits;
     const int64_t m = tiles.model(), v = static_cast<int64_t>(ctx.block_x() / a.splits) * 16 * J;
     const int64_t k = static_cast<int64_t>(ctx.block_z()) * kXentWidth;
@@ -240,10 +249,14 @@ struct LinearXentDw {
 
 template <class Table>
 void linear_xent_kernels(Table& t) {
-  t.template add<LinearXentForward<1>>();
-  t.template add<LinearXentForward<4>>();
-  t.template add<LinearXentDx<1>>();
-  t.template add<LinearXentDx<4>>();
+  t.template add<LinearXentForward<1, 16>>();
+  t.template add<LinearXentForward<1, 64>>();
+  t.template add<LinearXentForward<4, 16>>();
+  t.template add<LinearXentForward<4, 64>>();
+  t.template add<LinearXentDx<1, 16>>();
+  t.template add<LinearXentDx<1, 64>>();
+  t.template add<LinearXentDx<4, 16>>();
+  t.template add<LinearXentDx<4, 64>>();
   t.template add<LinearXentDw<1>>();
   t.template add<LinearXentDw<4>>();
 }

@@ -12,7 +12,7 @@ constexpr int64_t kFewClasses = 16;  // one tile of J = 1
 /// Most numbers of all splits' dw of one model, and most splits: scratch of 4 MiB, which also
 /// splits the rows of small models over enough blocks.
 constexpr int64_t kSplitElements = int64_t{1} << 20;
-constexpr int64_t kMostSplits = 16;
+constexpr int64_t kMostSplits = 64;
 
 int64_t pieces(int64_t size, int64_t of) {
   return (size + of - 1) / of;
@@ -28,17 +28,26 @@ LinearXentData data_of(const LinearXentInputs& in) {
           in.x.dim(3)};
 }
 
-/// Launches the kernel of 16 or of 64 classes at a time.
-template <template <int> class K>
-void launch_tiles(const Context& ctx,
-                  bool few,
-                  LaunchShape shape,
-                  const typename K<1>::Args& args) {
-  shape.block = kXentThreads;
-  if (few) {
-    launch<K<1>>(ctx, shape, args);
+/// Launches a kernel of rows, 16 or 64 classes at a time, on tiles of 64 rows; of 16 where those
+/// would leave multiprocessors without a block.
+template <template <int, int> class K>
+void launch_rows(const Context& ctx,
+                 const LinearXentData& d,
+                 int models,
+                 int64_t across,
+                 int (*shared_bytes)(int J, int R),
+                 const typename K<1, 16>::Args& args) {
+  const bool many = pieces(d.N, 64) * models * across >= ctx.device->processors();
+  const int J = d.V <= kFewClasses ? 1 : 4, R = many ? 64 : 16;
+  const LaunchShape shape{.grid_x = static_cast<int>(pieces(d.N, R)),
+                          .grid_y = models,
+                          .grid_z = static_cast<int>(across),
+                          .block = xent_threads(R),
+                          .shared_bytes = shared_bytes(J, R)};
+  if (J == 1) {
+    many ? launch<K<1, 64>>(ctx, shape, args) : launch<K<1, 16>>(ctx, shape, args);
   } else {
-    launch<K<4>>(ctx, shape, args);
+    many ? launch<K<4, 64>>(ctx, shape, args) : launch<K<4, 16>>(ctx, shape, args);
   }
 }
 
@@ -50,7 +59,6 @@ void put_dw(const Context& ctx,
             const Grad& dw,
             const Grad& dbias) {
   const ArenaScope scope(*ctx.arena);
-  const bool few = d.V <= kFewClasses;
   const int64_t row_tiles = std::max<int64_t>(1, pieces(d.N, kXentRows));
   const int64_t most = std::clamp<int64_t>(kSplitElements / (d.V * d.D), 1, kMostSplits);
   const int64_t split_tiles = pieces(row_tiles, std::min(row_tiles, most));
@@ -61,19 +69,23 @@ void put_dw(const Context& ctx,
   };
   float* dw_parts = partial(dw, d.V * d.D);
   float* dbias_parts = partial(dbias, d.V);
-  launch_tiles<LinearXentDw>(ctx,
-                             few,
-                             {.grid_x = static_cast<int>(pieces(d.V, few ? 16 : 64) * splits),
-                              .grid_y = models.count,
-                              .grid_z = dw.wanted() ? static_cast<int>(pieces(d.D, kXentWidth)) : 1,
-                              .shared_bytes = xent_vjp_bytes(few ? 1 : 4)},
-                             {d,
+  const int64_t across = dw.wanted() ? pieces(d.D, kXentWidth) : 1;
+  // Also many classes go 16 at a time where the tiles of 64 leave multiprocessors without a block.
+  const bool few = d.V <= kFewClasses ||
+                   pieces(d.V, 64) * splits * models.count * across < ctx.device->processors();
+  const LaunchShape shape{.grid_x = static_cast<int>(pieces(d.V, few ? 16 : 64) * splits),
+                          .grid_y = models.count,
+                          .grid_z = static_cast<int>(across),
+                          .block = xent_threads(kXentRows),
+                          .shared_bytes = xent_vjp_bytes(few ? 1 : 4, kXentRows)};
+  const LinearXentDwArgs args{d,
                               slopes,
                               dw_parts,
                               dbias_parts,
                               static_cast<int>(splits),
                               static_cast<int>(split_tiles),
-                              models});
+                              models};
+  few ? launch<LinearXentDw<1>>(ctx, shape, args) : launch<LinearXentDw<4>>(ctx, shape, args);
   const auto total = [&](const Grad& g, int64_t columns, const float* parts) {
     ColumnBlocks blocks;
     blocks.columns = columns;
@@ -95,13 +107,8 @@ void linear_xent(const Context& ctx,
   expect_device_f32(in.x, "linear_xent");
   const LinearXentData d = data_of(in);
   const LiveModels models = live_models(ctx, in.x.dim(0));
-  const bool few = d.V <= kFewClasses;
-  launch_tiles<LinearXentForward>(ctx,
-                                  few,
-                                  {.grid_x = static_cast<int>(pieces(d.N, kXentRows)),
-                                   .grid_y = models.count,
-                                   .shared_bytes = xent_forward_bytes(few ? 1 : 4)},
-                                  {d, nll.as<float>(), logz.as<float>(), models});
+  launch_rows<LinearXentForward>(
+      ctx, d, models.count, 1, xent_forward_bytes, {d, nll.as<float>(), logz.as<float>(), models});
   put_loss<WeightedNll>(
       ctx,
       models,
@@ -124,15 +131,13 @@ void linear_xent_vjp(const Context& ctx,
                           model_stride(in.weight, in.x.dim(0), "weight"),
                           logz.as<float>(),
                           dloss.as<float>()};
-  const bool few = d.V <= kFewClasses;
   if (dx.wanted()) {
-    launch_tiles<LinearXentDx>(ctx,
-                               few,
-                               {.grid_x = static_cast<int>(pieces(d.N, kXentRows)),
-                                .grid_y = models.count,
-                                .grid_z = static_cast<int>(pieces(d.D, kXentWidth)),
-                                .shared_bytes = xent_vjp_bytes(few ? 1 : 4)},
-                               {d, slopes, dx.t.as<float>(), dx.adds(), models});
+    launch_rows<LinearXentDx>(ctx,
+                              d,
+                              models.count,
+                              pieces(d.D, kXentWidth),
+                              xent_vjp_bytes,
+                              {d, slopes, dx.t.as<float>(), dx.adds(), models});
   }
   if (dw.wanted() || dbias.wanted()) {
     put_dw(ctx, d, slopes, models, dw, dbias);

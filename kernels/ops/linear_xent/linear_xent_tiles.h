@@ -1,33 +1,37 @@
-// The tiles of linear_xent's kernels: logits of 64 rows and 16 J classes, and products of what
-// becomes of them with 16 rows of x or w, 128 columns at a time.
+// The tiles of linear_xent's kernels: logits of R rows (64, or 16) and 16 J classes, and products
+// of what becomes of them with 16 rows of x or w, 128 columns at a time.
 #pragma once
 #include "kernels/ops/class_rows_body.h"
 
 namespace sv::ops {
 
-inline constexpr int kXentThreads = 256;  // 16 x 16: ty a group of rows, tx a group of classes
-inline constexpr int kXentRows = 64;
 inline constexpr int kXentDepth = 16;   // of k at a time
 inline constexpr int kXentWidth = 128;  // columns of dx and dw at a time
 // Rows of the tiles in shared memory, padded so that columns spread over the banks and 16 bytes
 // stay aligned.
-inline constexpr int kXentSlopeStride = kXentRows + 4;
 inline constexpr int kXentWideStride = kXentWidth + 4;
+constexpr int xent_slope_stride(int R) {
+  return R + 4;
+}
+/// Threads of a block: R / 4 x 16; ty is a group of 4 rows, tx a group of classes.
+constexpr int xent_threads(int R) {
+  return 4 * R;
+}
 
 /// Bytes of shared memory: x and w tiles, then slopes, then 16 wide rows. Forward: the tiles, then
 /// targets and their logits.
-constexpr int xent_tile_bytes(int J) {
-  return kXentDepth * (kXentSlopeStride + 16 * J + 4) * 4;
+constexpr int xent_tile_bytes(int J, int R) {
+  return kXentDepth * (xent_slope_stride(R) + 16 * J + 4) * 4;
 }
-constexpr int xent_slope_bytes(int J) {  // (class, row) or (row, class), whichever is larger
-  const int by_class = 16 * J * kXentSlopeStride, by_row = kXentRows * (16 * J + 4);
+constexpr int xent_slope_bytes(int J, int R) {  // (class, row) or (row, class), whichever is larger
+  const int by_class = 16 * J * xent_slope_stride(R), by_row = R * (16 * J + 4);
   return 4 * (by_class > by_row ? by_class : by_row);
 }
-constexpr int xent_forward_bytes(int J) {
-  return xent_tile_bytes(J) + 2 * kXentRows * 4;
+constexpr int xent_forward_bytes(int J, int R) {
+  return xent_tile_bytes(J, R) + 2 * R * 4;
 }
-constexpr int xent_vjp_bytes(int J) {
-  return xent_tile_bytes(J) + xent_slope_bytes(J) + 16 * kXentWideStride * 4;
+constexpr int xent_vjp_bytes(int J, int R) {
+  return xent_tile_bytes(J, R) + xent_slope_bytes(J, R) + 16 * kXentWideStride * 4;
 }
 
 struct LinearXentData {
@@ -47,7 +51,7 @@ SV_DEVICE float xent_row_sum(C& ctx, float x) {
   return x;
 }
 
-template <int J, class C>
+template <int J, int R, class C>
 class LogitTiles {
  public:
   SV_DEVICE LogitTiles(C& ctx, const LinearXentData& data, int64_t model)
@@ -71,8 +75,7 @@ class LogitTiles {
     }
     for (int64_t k = 0; k < data_.D; k += kXentDepth) {
       ctx_.barrier();  // the tiles are free
-      load_deep(
-          data_.x + model_ * data_.N * data_.D, first, data_.N, k, kXentRows, 0, kXentSlopeStride);
+      load_deep(data_.x + model_ * data_.N * data_.D, first, data_.N, k, R, 0, kStride);
       load_deep(data_.w + model_ * data_.V * data_.D, v, data_.V, k, 16 * J, kWAt, kWStride);
       ctx_.barrier();
       add_products(z);
@@ -87,10 +90,10 @@ class LogitTiles {
   }
 
   SV_DEVICE auto slopes() const {
-    return ctx_.template shared<float>(xent_tile_bytes(J), xent_slope_bytes(J) / 4);
+    return ctx_.template shared<float>(xent_tile_bytes(J, R), xent_slope_bytes(J, R) / 4);
   }
   SV_DEVICE auto slopes4() const {
-    return ctx_.template shared<simt::Float4>(xent_tile_bytes(J), xent_slope_bytes(J) / 16);
+    return ctx_.template shared<simt::Float4>(xent_tile_bytes(J, R), xent_slope_bytes(J, R) / 16);
   }
 
   /// Takes 16 rows from `first` of a matrix (rows, D), columns from k, between two barriers: the
@@ -98,7 +101,7 @@ class LogitTiles {
   SV_DEVICE void load_wide(const float* matrix, int64_t first, int64_t rows, int64_t k) const {
     auto wide = ctx_.template shared<float>(kWideAt, 16 * kXentWideStride);
     ctx_.barrier();
-    for (int e = ctx_.thread(); e < 16 * kXentWidth; e += kXentThreads) {
+    for (int e = ctx_.thread(); e < 16 * kXentWidth; e += kThreads) {
       const int64_t r = first + e / kXentWidth, c = k + e % kXentWidth;
       wide[e / kXentWidth * kXentWideStride + e % kXentWidth] =
           r < rows && c < data_.D ? matrix[r * data_.D + c] : 0.0f;
@@ -129,9 +132,10 @@ class LogitTiles {
   }
 
  private:
-  static constexpr int kWAt = kXentDepth * kXentSlopeStride * 4;  // bytes
+  static constexpr int kThreads = xent_threads(R), kStride = xent_slope_stride(R);
+  static constexpr int kWAt = kXentDepth * kStride * 4;  // bytes
   static constexpr int kWStride = 16 * J + 4;
-  static constexpr int kWideAt = xent_tile_bytes(J) + xent_slope_bytes(J);
+  static constexpr int kWideAt = xent_tile_bytes(J, R) + xent_slope_bytes(J, R);
 
   /// `count` rows from `first` of a matrix (rows, D), k to k + 15, as (k, row) at `byte`.
   SV_DEVICE void load_deep(const float* matrix,
@@ -143,19 +147,19 @@ class LogitTiles {
                            int stride) const {
     auto tile = ctx_.template shared<float>(byte, kXentDepth * stride);
     SV_UNROLL(1)
-    for (int e = ctx_.thread(); e < count * kXentDepth; e += kXentThreads) {
+    for (int e = ctx_.thread(); e < count * kXentDepth; e += kThreads) {
       const int64_t r = first + e / kXentDepth, c = k + e % kXentDepth;
       tile[e % kXentDepth * stride + e / kXentDepth] =
           r < rows && c < data_.D ? matrix[r * data_.D + c] : 0.0f;
     }
   }
   SV_DEVICE void add_products(float (&z)[4][J]) const {
-    auto x = ctx_.template shared<simt::Float4>(0, kXentDepth * kXentSlopeStride / 4);
+    auto x = ctx_.template shared<simt::Float4>(0, kXentDepth * kStride / 4);
     auto w = ctx_.template shared<float>(kWAt, kXentDepth * kWStride);
     auto w4 = ctx_.template shared<simt::Float4>(kWAt, kXentDepth * kWStride / 4);
     SV_UNROLL(4)
     for (int k = 0; k < kXentDepth; ++k) {
-      const simt::Float4 rows = x[k * (kXentSlopeStride / 4) + ty()];
+      const simt::Float4 rows = x[k * (kStride / 4) + ty()];
       simt::Float4 columns;
       if constexpr (J == 4) {
         columns = w4[k * (kWStride / 4) + tx()];

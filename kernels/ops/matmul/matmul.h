@@ -17,8 +17,10 @@
 // than 512 rows, which is partial sums of parts of the rows, added in order (device::rows_per_part:
 // the parts depend on N alone), and dbias (column_sums_body.h). In tf32 and bf16: operands rounded
 // to nearest (ties away, ties to even), sums in f32 on tensor cores, in steps of the same order for
-// every tile and pack. dw then keeps those parts, dbias is not rounded. Panels are refused: a
-// device reads w as it is. w is packed by every call that is not given its panels; training and
+// every tile and pack. dw then keeps those parts, dbias is not rounded. Large products in tf32 and
+// bf16 may be those of a library instead (device::kLibraryExtent; Device::products() says which):
+// its sums, the same for a model alone and in any pack, on one GPU and version. Panels are refused:
+// a device reads w as it is. w is packed by every call that is not given its panels; training and
 // inference pack it once for many calls. Reference: Goto and van de Geijn, "Anatomy of
 // high-performance matrix multiplication", TOMS 34 (2008).
 #pragma once

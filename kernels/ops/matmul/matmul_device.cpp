@@ -27,9 +27,26 @@ Dims check(const Tensor& x, const Tensor& w, const char* op) {
   return {M, M * K == 0 ? 0 : x.numel() / (M * K), K, O};
 }
 
+int64_t pieces(int64_t size, int64_t of) {
+  return (size + of - 1) / of;
+}
+
 /// Whether 4 elements of t, whose lines have `extent` of them, can be moved at once.
 bool by_four(const void* t, size_t element, int64_t extent) {
   return reinterpret_cast<uintptr_t>(t) % (4 * element) == 0 && extent % 4 == 0;
+}
+
+int64_t parts_of(const ProductArgs& a) {
+  return a.partial ? pieces(a.depth, a.part) : 1;
+}
+
+/// Whether to take large tiles of a product in f32: where they are not mostly empty, and where the
+/// tiles of the whole pack give every multiprocessor one. A single small model does not, and is cut
+/// finer. The tile decides no bit, so that a model in a pack has those it has alone.
+template <class Large>
+bool fills(const ProductArgs& a, int models, int processors) {
+  const int64_t tiles = pieces(a.R, Large::kRows) * pieces(a.C, Large::kColumns) * parts_of(a);
+  return 2 * a.R > Large::kRows && 2 * a.C > Large::kColumns && tiles * models >= processors;
 }
 
 /// The kernels of one product.
@@ -37,25 +54,20 @@ template <class Large, class Small, class Tf32, class Bf16>
 struct Kernels {
   template <class K>
   static void run(const Context& ctx, const ProductArgs& a, int models) {
-    const int64_t down = (a.R + K::kRows - 1) / K::kRows;
-    const int64_t across = (a.C + K::kColumns - 1) / K::kColumns;
-    const int64_t parts = a.partial ? (a.depth + a.part - 1) / a.part : 1;
     launch<K>(ctx,
-              {.grid_x = static_cast<int>(down * across),
-               .grid_y = static_cast<int>(parts),
+              {.grid_x = static_cast<int>(pieces(a.R, K::kRows) * pieces(a.C, K::kColumns)),
+               .grid_y = static_cast<int>(parts_of(a)),
                .grid_z = models,
                .block = K::kThreads,
                .shared_bytes = K::kSharedBytes},
               a);
   }
-  /// The tile decides no bit; the choice looks at one model's shape, so that a model runs in a pack
-  /// as it runs alone.
   static void choose(const Context& ctx, const ProductArgs& a, int models) {
     if (ctx.precision == Precision::tf32) {
       run<Tf32>(ctx, a, models);
     } else if (ctx.precision == Precision::bf16) {
       run<Bf16>(ctx, a, models);
-    } else if (a.R > Small::kColumns && a.C > Small::kColumns) {
+    } else if (fills<Large>(a, models, ctx.device->processors())) {
       run<Large>(ctx, a, models);
     } else {
       run<Small>(ctx, a, models);
@@ -68,6 +80,36 @@ using Dx = Kernels<MatmulDx, MatmulDxSmall, MatmulDxTf32, MatmulDxBf16>;
 using DxNarrow =
     Kernels<MatmulDxNarrow, MatmulDxNarrowSmall, MatmulDxNarrowTf32, MatmulDxNarrowBf16>;
 using Dw = Kernels<MatmulDw, MatmulDwSmall, MatmulDwTf32, MatmulDwBf16>;
+
+/// Has the device's library compute the product (matmul_device.h, kLibraryExtent), a call for each
+/// listed model; false where it is ours.
+bool by_library(
+    const Context& ctx, const ProductArgs& a, Order order_a, Order order_b, DType of_b) {
+  const int64_t least = std::min({a.R, static_cast<int64_t>(a.C), a.depth});
+  if (ctx.precision == Precision::f32 || of_b != DType::f32 || least < kLibraryExtent) {
+    return false;
+  }
+  for (int i = 0; i < a.models.count; ++i) {
+    const int64_t m = a.models.model(i);
+    const LargeProduct p{.a = a.a + m * a.R * a.depth,
+                         .b = static_cast<const float*>(a.b) + m * a.C * a.depth,
+                         .bias = a.bias ? a.bias + m * a.C : nullptr,
+                         .out = a.out + m * a.R * a.C,
+                         .R = a.R,
+                         .C = a.C,
+                         .depth = a.depth,
+                         .wide_a = order_a == Order::wide,
+                         .wide_b = order_b == Order::wide,
+                         .adds = a.adds,
+                         .alignment = a.vector_a && a.vector_b && a.vector_out ? 16 : 4,
+                         .precision = ctx.precision};
+    if (!ctx.device->library_product(p)) {
+      SV_CHECK(i == 0, "the device's library took model 0 of a product and left model ", i);
+      return false;
+    }
+  }
+  return true;
+}
 
 ProductArgs rows_args(const Context& ctx, const Dims& d, const Tensor& in, const Tensor& out) {
   ProductArgs a{};
@@ -89,6 +131,9 @@ void write_dx(
   a.part = static_cast<int>(d.O);
   a.adds = dx.adds();
   a.vector_b = by_four(w.data, dtype_size(w.dtype), d.K);
+  if (by_library(ctx, a, Order::deep, Order::wide, w.dtype)) {
+    return;
+  }
   w.dtype == DType::bf16 ? DxNarrow::choose(ctx, a, a.models.count)
                          : Dx::choose(ctx, a, a.models.count);
 }
@@ -103,10 +148,11 @@ void write_parts(
   a.out = ctx.arena->alloc_n<float>(static_cast<size_t>(most * parts * elements));
   a.vector_out = by_four(a.out, sizeof(float), a.C);
   a.partial = true;
+  a.adds = false;
   for (a.first = 0; a.first < a.models.count; a.first += most) {
     const int models = std::min(most, a.models.count - a.first);
     Dw::choose(ctx, a, models);
-    const int64_t blocks = (elements + MatmulDwSum::kThreads - 1) / MatmulDwSum::kThreads;
+    const int64_t blocks = pieces(elements, MatmulDwSum::kThreads);
     launch<MatmulDwSum>(
         ctx,
         {.grid_x = static_cast<int>(blocks), .grid_y = models, .block = MatmulDwSum::kThreads},
@@ -130,15 +176,14 @@ void write_dw(const Context& ctx,
   a.vector_a = by_four(dy.data, sizeof(float), d.O);
   a.vector_b = by_four(x.data, sizeof(float), d.K);
   a.models = live_models(ctx, d.M);
-  const int64_t parts = (d.N + a.part - 1) / a.part;
-  if (parts > 1) {
-    write_parts(ctx, a, dw, parts, most_elements);
-    return;
-  }
   a.out = dw.t.as<float>();
   a.adds = dw.adds();
   a.vector_out = by_four(a.out, sizeof(float), a.C);
-  Dw::choose(ctx, a, a.models.count);
+  if (by_library(ctx, a, Order::wide, Order::wide, DType::f32)) {
+    return;
+  }
+  const int64_t parts = pieces(d.N, a.part);
+  parts > 1 ? write_parts(ctx, a, dw, parts, most_elements) : Dw::choose(ctx, a, a.models.count);
 }
 
 void write_dbias(const Context& ctx, const Dims& d, const Tensor& dy, const Grad& dbias) {
@@ -163,6 +208,9 @@ void matmul(
   a.C = static_cast<int>(d.O);
   a.part = static_cast<int>(d.K);
   a.vector_b = by_four(w.data, dtype_size(w.dtype), d.K);
+  if (by_library(ctx, a, Order::deep, Order::deep, w.dtype)) {
+    return;
+  }
   w.dtype == DType::bf16 ? YNarrow::choose(ctx, a, a.models.count)
                          : Y::choose(ctx, a, a.models.count);
 }

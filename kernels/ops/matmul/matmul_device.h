@@ -15,6 +15,11 @@ inline int64_t rows_per_part(int64_t N) {
 /// launches.
 inline constexpr int64_t kMostPartialElements = int64_t{1} << 26;
 
+/// In tf32 and bf16, products whose rows, columns and depth all have at least this extent (from
+/// here on the arithmetic decides, not the traffic) go to the device's library, if it has one, and
+/// dw then is one sum. Not in f32, whose bits are the CPU's, nor for w in bf16.
+inline constexpr int64_t kLibraryExtent = 512;
+
 void matmul(
     const Context& ctx, const Tensor& x, const Tensor& w, const Tensor& bias, const Tensor& y);
 void matmul_vjp(const Context& ctx,
