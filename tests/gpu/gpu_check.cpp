@@ -81,7 +81,7 @@ bool check_training(Device& device, const Arguments& a, Runs& runs) {
   options.threads = threads();
   if (a.tiny) {
     options.steps = options.leg = 1;
-    options.setup.train.batch = 2;
+    options.setup = models_test::tiny_case();
   }
   check_curves(device, options, runs);
   check_crossings(device, options, runs);
