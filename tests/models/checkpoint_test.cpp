@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <fstream>
+#include <set>
 
 #include "core/rng.h"
 #include "data/io/files_testing.h"
@@ -87,6 +88,38 @@ TEST(Resume, EqualsTheUninterruptedRunWithEveryOptimiser) {
     second.steps(3, 6);
     EXPECT_EQ(state_of(second), state_of(whole)) << name;
   }
+}
+
+/// States, examples and counts of rows that are at different segments; also on other threads.
+TEST(Resume, EqualsTheUninterruptedRunWithCarriedSegments) {
+  TrainCase c = small_case();
+  c.model = setting("hrm");
+  c.depth = "1";
+  c.train.supervision = "rows";
+  c.train.segments = 3;
+  c.train.explore = 0.5;
+  Training whole(c, kSeeds);
+  whole.steps(0, 9);
+  const TempFolder folder;
+  Training first(c, kSeeds, 2), second(c, kSeeds, 4);
+  first.steps(0, 4);
+  save(folder.path(), first, 4);
+  load(*newest_checkpoint(folder.path()), second);
+  second.steps(4, 9);
+  EXPECT_EQ(state_of(second), state_of(whole));
+  std::vector<int32_t> rows;
+  for (const auto& [name, x] : second.trainer->carried()) {
+    if (name == "carry.rows") {
+      rows.assign(x.as<int32_t>(), x.as<int32_t>() + x.numel());
+    }
+  }
+  ASSERT_EQ(rows.size(), 3 * kSeeds.size() * static_cast<size_t>(c.train.batch));
+  std::set<int32_t> segments;
+  for (size_t i = 0; i < rows.size(); i += 3) {
+    segments.insert(rows[i + 1]);
+    EXPECT_TRUE(rows[i + 1] >= 1 && rows[i + 1] <= 3) << rows[i + 1];
+  }
+  EXPECT_GT(segments.size(), 1u) << "all rows are at the same segment";
 }
 
 TEST(Resume, LoadingTwiceFreezesOnce) {
