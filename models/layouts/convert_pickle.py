@@ -38,14 +38,14 @@ def state_dict(loaded, path):
 
 def write(path, tensors):
     """One file, larger elements first so that every tensor is aligned."""
+    tensors = {n: x.detach().cpu().contiguous() for n, x in tensors.items()}
+    tensors = {n: x.float() if x.dtype == torch.float16 else x for n, x in tensors.items()}
     header, at, chunks = {"__metadata__": {"format": "pt"}}, 0, []
     for name in sorted(tensors, key=lambda n: (-tensors[n].element_size(), n)):
-        x = tensors[name].detach().cpu().contiguous()
-        if x.dtype == torch.float16:
-            x = x.float()
+        x = tensors[name]
         if x.dtype not in KINDS:
             sys.exit(f"{name} has the type {x.dtype}, which is not supported")
-        data = x.view(torch.uint8).numpy().tobytes() if x.dim() else x.reshape(1).view(torch.uint8).numpy().tobytes()
+        data = x.reshape(-1).view(torch.uint8).numpy().tobytes()
         header[name] = {"dtype": KINDS[x.dtype], "shape": list(x.shape), "data_offsets": [at, at + len(data)]}
         at += len(data)
         chunks.append(data)
