@@ -73,6 +73,7 @@ class MixtureOfRecursions : public Reasoner {
   /// route (M,B,T): the last pass that takes the token (token choice), or 1 while it is taken
   /// (expert choice); cost (M,B,1).
   State init(Pass& pass, const Inputs& in, Var e) override {
+    SV_CHECK(pass.tape.ctx.device == nullptr, "mixture_of_recursions runs on the CPU");
     State h;
     const Shape& x = e.shape();
     h[kState] = e;
@@ -84,7 +85,6 @@ class MixtureOfRecursions : public Reasoner {
   }
   State step(Pass& pass, const Inputs& in, const State& h, Var e) override {
     Tape& t = pass.tape;
-    SV_CHECK(t.ctx.device == nullptr, "mixture_of_recursions runs on the CPU");
     const Shape& x = h[kState].shape();
     State after = h;
     Var logit, gate;

@@ -130,16 +130,15 @@ class ThoughtMachine : public Reasoner {
     const int64_t models = e.shape()[0], batch = in.batch();
     const int64_t d = s_.width, m = s_.memory;
     // A learned row for every example: zeros plus the row.
-    const auto spread = [&](ParamId id, const Shape& inner) {
-      const Var zero = parts::zeros(pass, {models, batch, inner.numel()}, e.value().dtype);
-      const Var row = ad::reshape(t, pass.param(id), {models, inner.numel()});
-      std::vector<int64_t> dims = inner.to_vector();
-      dims.insert(dims.begin(), {models, batch});
-      return ad::reshape(t, ad::add_columns(t, zero, row), Shape(dims));
+    const auto spread = [&](ParamId id, const Shape& shape) {
+      const int64_t size = shape.numel() / (models * batch);
+      const Var zero = parts::zeros(pass, {models, batch, size}, e.value().dtype);
+      const Var row = ad::reshape(t, pass.param(id), {models, size});
+      return ad::reshape(t, ad::add_columns(t, zero, row), shape);
     };
     State h;
-    h[kHistory] = spread(start_history_, {d, m});
-    h[kNeurons] = spread(start_, {d});
+    h[kHistory] = spread(start_history_, {models, batch, d, m});
+    h[kNeurons] = spread(start_, {models, batch, d});
     const Var none = parts::zeros(pass, {models, batch, 2 * s_.pairs}, e.value().dtype);
     h[kAction] = none;
     h[kOut] = out_.updated(pass, none, h[kNeurons]);

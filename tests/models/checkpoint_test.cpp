@@ -98,10 +98,12 @@ TEST(Resume, EqualsTheUninterruptedRunWithCarriedSegments) {
   c.train.supervision = "rows";
   c.train.segments = 3;
   c.train.explore = 0.5;
-  Training whole(c, kSeeds);
+  Training whole(c, kSeeds), first(c, kSeeds, 2), second(c, kSeeds, 4);
+  for (Training* run : {&whole, &first, &second}) {
+    disturb(run->model->params());  // rows halt at different segments
+  }
   whole.steps(0, 9);
   const TempFolder folder;
-  Training first(c, kSeeds, 2), second(c, kSeeds, 4);
   first.steps(0, 4);
   save(folder.path(), first, 4);
   load(*newest_checkpoint(folder.path()), second);

@@ -32,8 +32,11 @@ struct Subject {
 std::vector<Subject> subjects() {
   std::vector<Subject> out;
   for (const Setting& s : all_settings()) {
-    const bool whole = s.model.mixer == "attention" && s.model.conv == 0 &&
-                       s.model.name != "thought_machine";  // it has no blocks
+    const ModelSettings& m = s.model;
+    const bool whole = m.mixer == "attention" && m.conv == 0 && !m.qk_bias && !m.qk_norm &&
+                       m.mlp != "relu_squared" && m.placement != "branch" &&
+                       m.rope_pairs == "half_split" &&
+                       m.name != "thought_machine";  // it has no blocks
     out.push_back({s.name,
                    [s] { return make_model(s.model, kSeeds, DType::f32); },
                    3,

@@ -263,7 +263,7 @@ TEST(Layouts, AuthorsFilesHoldTheWeightsOfTheReference) {
     const Safetensors reference =
         Safetensors::read_foreign(SV_REFERENCE_FIXTURES "/" + fixture + ".safetensors");
     const std::string& text = reference.metadata().at("settings");
-    const std::string family = fixture.substr(0, fixture.find('_'));
+    const std::string family = fixture.substr(0, fixture.rfind('_'));
     ModelSettings s = family_settings(family);
     assign(s, text);
     const auto model = make_reasoner({s, tiny_task(), {1}, DType::f32});

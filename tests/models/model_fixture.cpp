@@ -90,8 +90,12 @@ Setting changed(const std::string& name,
 
 /// The family's published form at the fixture's size.
 template <class F>
-Setting changed_family(const std::string& name, const std::string& family, F&& change) {
+Setting changed_family(const std::string& name,
+                       const std::string& family,
+                       F&& change,
+                       bool kinks = false) {
   Setting out{name, family_settings(family)};
+  out.kinks = kinks;
   const ModelSettings base = base_model();
   out.model.width = base.width;
   out.model.heads = base.heads;
@@ -225,15 +229,19 @@ std::vector<Setting> other_settings() {
       changed_family("huginn",
                      "recurrent_depth",
                      [](S& s) { s.layers = 1, s.prelude = 1, s.coda = 1, s.start_depth = 4; }),
-      changed_family("parcae",
-                     "recurrent_depth",
-                     [](S& s) {
-                       s.injection = "decay", s.input_norm = true, s.readout_map = true;
-                       s.placement = "pre", s.qk_bias = false, s.qk_norm = true;
-                       s.mlp = "relu_squared", s.layers = 2, s.prelude = 1, s.coda = 0;
-                       s.tied_head = false, s.symbols = 6, s.mask = "causal", s.init = "zero";
-                     }),
-      changed_family("exit_gate", "exit_gate", [](S&) {}),
+      changed_family(
+          "parcae",
+          "recurrent_depth",
+          [](S& s) {
+            s.injection = "decay", s.input_norm = true, s.readout_map = true;
+            s.placement = "pre", s.qk_bias = false, s.qk_norm = true;
+            s.mlp = "relu_squared", s.layers = 2, s.prelude = 1, s.coda = 0;
+            s.tied_head = false, s.symbols = 6, s.mask = "causal", s.init = "zero";
+          },
+          true),
+      // The norm of a branch that is small is steep.
+      changed_family(
+          "exit_gate", "exit_gate", [](S&) {}, true),
       changed_family("exit_gate_row",
                      "exit_gate",
                      [](S& s) {

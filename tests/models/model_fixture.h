@@ -22,7 +22,7 @@ struct Setting {
   /// Parts of the state whose small edits no readout shows (what counts, costs or chooses), and
   /// parts that readouts show from the next update on.
   std::vector<std::string> unread = {}, read_later = {};
-  bool kinks = false;  // the loss is smooth in pieces only: relu, choices
+  bool kinks = false;  // the loss is smooth in pieces only (relu, choices), or steep
 };
 /// Every entry of the zoo with every kind of part; `without_injection` names seed 7.
 std::vector<Setting> all_settings();
