@@ -49,7 +49,9 @@ std::vector<std::string> told(const TensorShapes& shapes,
   // Theirs have as many rows for answers as for input symbols; ours need not.
   const int64_t symbols = size_in(shapes, "embed_tokens.embedding_weight", 0);
   const int64_t answers = has("lm_head.weight") ? size_in(shapes, "lm_head.weight", 0) : symbols;
-  if (symbols != task.vocab || answers != task.answers) {
+  // A tied head has a row for every input symbol, of which a task may leave some unused.
+  const bool tied = answers == symbols;
+  if (symbols != task.vocab || (answers != task.answers && !tied)) {
     set("symbols", symbols);
     if (task.name == "sudoku") {  // 0 pad, 1 blank, then the digits
       set("token_shift", 1);

@@ -124,12 +124,14 @@ class Runner {
       return to_device(ctx, x);
     };
     const Tensor weight = filled(targets.shape, 0.25F);
-    const Tensor ones = filled({model_.models(), targets.dim(1)}, 1);
     for (const Readout& y : out.readouts) {
       tape.ctx.models = y.models;
       Var loss = ad::softmax_xent(tape, y.logits, targets, weight);
       if (y.halt) {
-        loss = ad::add(tape, loss, ad::sigmoid_xent(tape, y.halt, ones, ones));
+        const Shape rows = {model_.models(), y.halt.value().numel() / model_.models()};
+        const Tensor ones = filled(rows, 1);
+        loss = ad::add(
+            tape, loss, ad::sigmoid_xent(tape, ad::reshape(tape, y.halt, rows), ones, ones));
       }
       tape.seed_grad(loss);
       const Tensor value = to_host(tape.ctx, loss.value());

@@ -226,6 +226,12 @@ std::vector<Setting> other_settings() {
               [](S& s) { s.name = "thought_machine", s.memory = 3, s.pairs = 5; },
               {},
               {"history", "neurons", "action"}),
+  };
+}
+
+std::vector<Setting> sequence_settings() {
+  using S = ModelSettings;
+  return {
       changed_family("huginn",
                      "recurrent_depth",
                      [](S& s) { s.layers = 1, s.prelude = 1, s.coda = 1, s.start_depth = 4; }),
@@ -277,7 +283,7 @@ std::vector<Setting> other_settings() {
 
 std::vector<Setting> all_settings() {
   std::vector<Setting> all = block_settings();
-  for (std::vector<Setting> more : {recursive_settings(), other_settings()}) {
+  for (std::vector<Setting> more : {recursive_settings(), other_settings(), sequence_settings()}) {
     std::ranges::move(more, std::back_inserter(all));
   }
   return all;

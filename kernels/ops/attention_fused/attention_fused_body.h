@@ -9,7 +9,7 @@
 #pragma once
 #include "kernels/math/point.h"
 #include "kernels/ops/attention/attention_tile.h"
-#include "kernels/ops/attention_fused/attention_fused_mma.h"
+#include "kernels/ops/attention_fused/attention_fused_mma_body.h"
 #include "kernels/ops/attention_fused/attention_fused_place.h"
 
 namespace sv::ops {
