@@ -178,7 +178,7 @@ TEST(GpuBench, TheLibraryIsTimedOnlyWhereThereIsOne) {
 }
 
 StressOptions quick_stress() {
-  return {.launches = 60, .calls = kSanitized ? 3 : 6, .together = 4, .most = 8, .seed = 3};
+  return {.launches = 60, .calls = kSanitized ? 3 : 6, .together = 4, .most = 8, .seed = 4};
 }
 
 TEST(GpuCheck, StressPassesWhatIsRight) {
