@@ -23,7 +23,7 @@ void list_tasks() {
 void list_models() {
   fmt::print("models (model.name=NAME):\n");
   for (const ZooEntry& z : zoo()) {
-    fmt::print("  {:<18} {}\n", z.name, z.summary);
+    fmt::print("  {:<22} {}\n", z.name, z.summary);
   }
 }
 
