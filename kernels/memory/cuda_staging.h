@@ -106,7 +106,7 @@ class Staging {
     if (status != cudaSuccess) {
       drop();
     }
-    SV_CUDA_CALL(status);
+    check(status, "cudaEventSynchronize", __FILE__, __LINE__);
   }
   void release() {
     for (const cudaEvent_t event : done_) {

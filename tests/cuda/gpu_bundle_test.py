@@ -119,6 +119,12 @@ class GpuBundle(unittest.TestCase):
                          [f"gpu_check --part ops --out {self.folder}/rows.json --only rmsnorm",
                           f"gpu_bench --part ops --out {self.folder}/rows.json --only rmsnorm"])
 
+    def test_packed_programs_are_unpacked(self):
+        for name in PROGRAMS:
+            subprocess.run(["gzip", "-n", self.folder / name], check=True)
+        code, said = self.check()
+        self.assertEqual(code, 0, said)
+
     def test_rows_of_an_earlier_check_are_not_mixed_in(self):
         (self.folder / "rows.json").write_text("old")
         self.check()
@@ -132,7 +138,8 @@ class GpuBundle(unittest.TestCase):
             self.assertLessEqual(needed, {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2"}, name)
             self.assertNotIn("RUNPATH", said)
             subprocess.run(["strip", "-o", self.folder / name, f"{FOLDER}/{name}"], check=True)
-            size += os.stat(self.folder / name).st_size
+            subprocess.run(["gzip", "-nf", self.folder / name], check=True)
+            size += os.stat(self.folder / f"{name}.gz").st_size
         self.assertLess(size, 30 << 20)
 
     def test_the_real_programs_say_why_there_is_no_gpu(self):

@@ -13,6 +13,9 @@ folder=$1 out=$2
 here=$(dirname "$0")
 shift 2
 for program in gpu_check gpu_bench subvocal; do
+  if [ ! -x "$folder/$program" ] && [ -f "$folder/$program.gz" ]; then  # as a bundle holds them
+    gzip -dc "$folder/$program.gz" >"$folder/$program" && chmod +x "$folder/$program"
+  fi
   [ -x "$folder/$program" ] || { echo "check.sh: there is no program $folder/$program" >&2; exit 2; }
 done
 

@@ -9,7 +9,7 @@
 #pragma once
 #include "kernels/math/point.h"
 #include "kernels/ops/attention/attention_tile.h"
-#include "kernels/ops/attention_fused/attention_fused_mma_body.h"
+#include "kernels/ops/attention_fused/attention_fused_mma.h"
 #include "kernels/ops/attention_fused/attention_fused_place.h"
 
 namespace sv::ops {
@@ -430,6 +430,34 @@ struct FusedDkv {
         x.at[j] = of.gradient(4 * patch.row + i, x.at[j], dp[i][j]);
       }
       ds_tile[i * tiles.ds.groups] = x;
+    }
+  }
+};
+
+// On tensor cores (attention_fused_mma.h).
+struct FusedForwardBf16Narrow : FusedForwardMma<kMostMmaHead / 2, 64> {
+  static constexpr const char* kName = "attention_fused_bf16_32";
+};
+struct FusedForwardBf16 : FusedForwardMma<kMostMmaHead, 32> {
+  static constexpr const char* kName = "attention_fused_bf16_64";
+};
+
+/// y = x rounded to bf16: what the VJP reads, so that its pattern is that of the forward pass.
+struct FusedRound {
+  static constexpr const char* kName = "attention_fused_round";
+  static constexpr int kThreads = 256;
+  struct Args {
+    const float* x;  // (M, elements)
+    float* y;        // (M, elements)
+    int64_t elements;
+    LiveModels models;
+  };
+  template <class C>
+  SV_DEVICE static void body(C& ctx, const Args& a) {
+    const int64_t i = static_cast<int64_t>(ctx.block_x()) * kThreads + ctx.thread();
+    if (i < a.elements) {
+      const int64_t at = a.models.model(ctx.block_y()) * a.elements + i;
+      a.y[at] = std::bit_cast<float>(ctx.to_bf16(0.0f, a.x[at]));
     }
   }
 };
