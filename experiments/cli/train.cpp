@@ -73,6 +73,15 @@ int train(const Arguments& a) {
   Workbench bench(spec);
   // Everything that can be refused is, before a file is made.
   const auto model = bench.make_model();
+  const int most = model->schedule().max_updates, period = model->schedule().period();
+  SV_CHECK(most == 0 || bench.train_depth().max * period <= most,
+           "depth.train = ",
+           spec.depth.train,
+           ": this ",
+           spec.model.name,
+           " has ",
+           most / period,
+           " untied updates (model.depth)");
   bench.train_set();
   precision_of(spec.train, a.opened);
   if (!spec.train.plant_nan.empty()) {
