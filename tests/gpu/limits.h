@@ -10,7 +10,7 @@ namespace sv::gpu {
 struct LimitOptions {
   double seconds = 0.03;                  // of each rate
   size_t copy_bytes = size_t{256} << 20;  // far above L2
-  int blocks = 4;                         // on each multiprocessor
+  int blocks = 8;                         // on each multiprocessor
   int steps = 4096;                       // of a thread's loop
   size_t l2_bytes = size_t{24} << 20;     // in L2, above all L1 of a block's round
   int rounds = 64;                        // reads of it

@@ -7,9 +7,10 @@ namespace sv::gpu {
 
 inline constexpr int kLimitThreads = 256;
 
-/// Copies chunks of 16 bytes.
+/// Copies chunks of 16 bytes, 4 of them under way in every thread.
 struct LimitCopy {
   static constexpr const char* kName = "limit_copy";
+  static constexpr int kTogether = 4;
   struct Args {
     const float* from;
     float* to;
@@ -17,9 +18,20 @@ struct LimitCopy {
   };
   template <class C>
   SV_DEVICE static void body(C& ctx, const Args& a) {
-    const int64_t stride = static_cast<int64_t>(ctx.grid_x()) * kLimitThreads;
-    for (int64_t i = ctx.block_x() * kLimitThreads + ctx.thread(); i < a.chunks; i += stride) {
-      simt::store4(a.to + 4 * i, simt::load4(a.from + 4 * i));
+    const int64_t threads = static_cast<int64_t>(ctx.grid_x()) * kLimitThreads;
+    const int64_t me = static_cast<int64_t>(ctx.block_x()) * kLimitThreads + ctx.thread();
+    for (int64_t first = me; first < a.chunks; first += kTogether * threads) {
+      simt::Float4 held[kTogether];
+      for (int i = 0; i < kTogether; ++i) {
+        if (first + i * threads < a.chunks) {
+          held[i] = simt::load4(a.from + 4 * (first + i * threads));
+        }
+      }
+      for (int i = 0; i < kTogether; ++i) {
+        if (first + i * threads < a.chunks) {
+          simt::store4(a.to + 4 * (first + i * threads), held[i]);
+        }
+      }
     }
   }
 };
