@@ -70,6 +70,12 @@ void write_file(Measured& run, const DepthCurves& c) {
   file.publish(run.folder + "/depth.h5");
 }
 
+/// Four decimals, or two digits of a residual that has fallen below them.
+std::string residual_text(double residual) {
+  return residual > 0 && residual < 1e-3 ? fmt::format("{:.1e}", residual)
+                                         : number_text(residual, 4);
+}
+
 void print_table(const std::vector<Group>& groups,
                  const DepthCurves& c,
                  const Provenance& trained,
@@ -101,7 +107,7 @@ void print_table(const std::vector<Group>& groups,
                              number_text(100 * interval[d].low, 1),
                              number_text(100 * interval[d].high, 1)),
                  number_text(100 * tokens[d], 1, "%"),
-                 number_text(residual[d], 4));
+                 residual_text(residual[d]));
       for (const auto& row : exact) {
         fmt::print(" {}", number_text(100 * row[d], 1));
       }
@@ -207,7 +213,11 @@ void measure_halting(Measured& run,
                h.mean_updates[m],
                100 * h.saved[m]);
   }
-  fmt::print("row updates left out of the computation: {:.1f} %\n", 100 * h.work_saved);
+  fmt::print("row updates left out of the computation: {:.1f} %{}\n",
+             100 * h.work_saved,
+             run.model->schedule().stationary()
+                 ? ""
+                 : "; rows go in step, as this model's updates are not alike");
   print_halting_difficulty(h, data.task().spec().difficulty);
   json levels = json::array();
   for (const HaltDifficulty& d : h.by_difficulty) {
@@ -239,6 +249,7 @@ std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& aske
         !what.depths.empty(), "this model has ", limit, " updates; depth.test asks only for more");
   }
   const Dataset& data = what.data != nullptr ? *what.data : run.bench.test_set();
+  expect_graded(what.halt, data.task().spec());
   EvaluateOptions o;
   o.depths = what.depths;
   o.run = run.run_options();
@@ -263,7 +274,9 @@ std::vector<DepthHeadline> measure_depth(Measured& run, const DepthMeasure& aske
         run,
         what,
         data,
-        fmt::format("{} (threshold {})", halt_text(what.halt.kind), what.halt.threshold));
+        what.halt.kind == Halt::Kind::sample || what.halt.kind == Halt::Kind::confident
+            ? halt_text(what.halt.kind)
+            : fmt::format("{} (threshold {})", halt_text(what.halt.kind), what.halt.threshold));
   }
   std::vector<DepthHeadline> out;
   for (const Group& g : groups) {

@@ -91,6 +91,8 @@ struct HaltResult {
   Grid count;  // (M, max_updates) rows whose readout is that of update r
   std::vector<HaltDifficulty> by_difficulty;  // ascending
 };
+/// Refuses the oracle rule, which stops rows by their difficulty, for a task that grades none.
+void expect_graded(const Halt& rule, const TaskSpec& task);
 HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOptions& options);
 
 }  // namespace sv

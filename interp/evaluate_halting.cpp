@@ -15,11 +15,6 @@ namespace {
 
 /// oracle: periods of every item, `scale` for each unit of its difficulty.
 std::vector<int> oracle_periods(const Dataset& data, int64_t items, double scale) {
-  const TaskSpec& task = data.task().spec();
-  SV_CHECK(!task.difficulty.empty(),
-           "the oracle rule stops by difficulty, and the task ",
-           task.name,
-           " grades none");
   std::vector<int> out;
   for (int64_t i = 0; i < items; ++i) {
     out.push_back(std::max(1, static_cast<int>(std::ceil(scale * data[i].difficulty))));
@@ -59,8 +54,16 @@ std::vector<HaltDifficulty> by_difficulty(const Dataset& data,
 
 }  // namespace
 
+void expect_graded(const Halt& rule, const TaskSpec& task) {
+  SV_CHECK(rule.kind != Halt::Kind::oracle || !task.difficulty.empty(),
+           "the oracle rule stops by difficulty, and the task ",
+           task.name,
+           " grades none");
+}
+
 HaltResult evaluate_halting(Reasoner& model, const Dataset& data, const HaltOptions& options) {
   SV_CHECK(options.rule.kind != Halt::Kind::none, "evaluation under halting needs a rule");
+  expect_graded(options.rule, data.task().spec());
   const int64_t items = options.items == 0 ? data.size() : options.items;
   const auto models = static_cast<size_t>(model.models());
   HaltResult out;
