@@ -31,12 +31,13 @@ constexpr std::array kEqrConfig = {SV_CONFIG_KEYS,
 constexpr std::array kRsmConfig = {SV_CONFIG_KEYS, ConfigKey{"H_cycles", "depth.train"}};
 constexpr std::array kUrmConfig = {SV_CONFIG_KEYS};  // depth.train is H_cycles times L_cycles
 
-// --- what the shapes tell
-// -------------------------------------------------------------------------
+// --- what the shapes tell ---
 
+/// `mixers`: the project has models with an MLP over the positions too.
 std::vector<std::string> told(const TensorShapes& shapes,
                               const TaskSpec& task,
-                              const std::string& layers) {
+                              const std::string& layers,
+                              bool mixers = true) {
   std::vector<std::string> out;
   const auto set = [&](const std::string& key, int64_t value) {
     out.push_back("model." + key + "=" + std::to_string(value));
@@ -48,20 +49,17 @@ std::vector<std::string> told(const TensorShapes& shapes,
   set("hidden", size_in(shapes, first + "mlp.down_proj.weight", 1));
   // Theirs have as many rows for answers as for input symbols; ours need not.
   const int64_t symbols = size_in(shapes, "embed_tokens.embedding_weight", 0);
-  const int64_t answers = has("lm_head.weight") ? size_in(shapes, "lm_head.weight", 0) : symbols;
-  // A tied head has a row for every input symbol, of which a task may leave some unused.
-  const bool tied = answers == symbols;
-  if (symbols != task.vocab || (answers != task.answers && !tied)) {
+  const bool tied = !has("q_head.weight");
+  if (symbols != task.vocab || (!tied && size_in(shapes, "lm_head.weight", 0) != task.answers)) {
     set("symbols", symbols);
-    if (task.name == "sudoku") {  // 0 pad, 1 blank, then the digits
-      set("token_shift", 1);
-      set("answer_shift", 2);
-    }
+  }
+  if (task.name == "sudoku" && symbols == task.vocab + 1) {  // 0 pad, 1 blank, then the digits
+    set("token_shift", 1);
+    set("answer_shift", 2);
   }
   const bool puzzles = has("puzzle_emb.weights"), learned = has("embed_pos.embedding_weight");
   set("puzzles", puzzles ? size_in(shapes, "puzzle_emb.weights", 0) : 0);
-  // HRM has attention alone: that the tensor is one too much is said when names are compared.
-  if (has(first + "mlp_t.down_proj.weight") && !has("H_level.layers.0.mlp.down_proj.weight")) {
+  if (mixers && has(first + "mlp_t.down_proj.weight")) {
     out.emplace_back("model.mixer=tokens");
     out.emplace_back("model.positions=none");
     set("token_hidden", size_in(shapes, first + "mlp_t.down_proj.weight", 1));
@@ -79,6 +77,9 @@ std::vector<std::string> told(const TensorShapes& shapes,
   return out;
 }
 
+std::vector<std::string> told_by_two_levels(const TensorShapes& shapes, const TaskSpec& task) {
+  return told(shapes, task, "L_level.layers.", false);
+}
 std::vector<std::string> told_by_levels(const TensorShapes& shapes, const TaskSpec& task) {
   return told(shapes, task, "L_level.layers.");
 }
@@ -89,8 +90,7 @@ std::vector<std::string> told_by_layers(const TensorShapes& shapes, const TaskSp
   return told(shapes, task, "layers.");
 }
 
-// --- tensors
-// --------------------------------------------------------------------------------------
+// --- tensors ---
 
 void add_module(TensorList& list,
                 const ModelSettings& s,
@@ -183,8 +183,7 @@ std::vector<LayoutTensor> urm_tensors(const ModelSettings& s, const Params& para
   return list.take();
 }
 
-// --- which models
-// ---------------------------------------------------------------------------------
+// --- which models ---
 
 /// What all five have in common.
 bool fits(const ModelSettings& s, std::string_view family, std::string_view init) {
@@ -228,7 +227,7 @@ Layout hrm_layout() {
           kWrapped,
           kConfig,
           fits_hrm,
-          told_by_levels,
+          told_by_two_levels,
           hrm_tensors};
 }
 

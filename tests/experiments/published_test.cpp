@@ -168,7 +168,13 @@ TEST(Import, RefusesWhatItCannotRead) {
   };
   EXPECT_NE(refused({"trn", {out}, {}}).find("did you mean 'trm'"), std::string::npos);
   EXPECT_NE(refused({"trm", {out + "/none"}, {}}).find("there is no"), std::string::npos);
-  EXPECT_NE(refused({"hrm", {out}, {}}).find("hrm does not read it"), std::string::npos);
+  EXPECT_NE(refused({"hrm", {out}, {}}).find("hrm does not read it"), std::string::npos)
+      << "config.json sets what only trm has";
+  const std::string alone = folder.path() + "/alone.safetensors";
+  std::filesystem::copy(out + "/model.safetensors", alone);
+  EXPECT_NE(
+      refused({"hrm", {alone}, {}}).find("'H_level.layers.0.self_attn.qkv_proj.weight' is missing"),
+      std::string::npos);
   EXPECT_NE(refused({"trm", {out}, {"model.layers=2"}}).find("'L_level.layers.1."),
             std::string::npos);
   EXPECT_NE(refused({"trm", {out}, {"model.hidden=20"}}).find("has shape"), std::string::npos);
