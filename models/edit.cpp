@@ -75,28 +75,27 @@ void write_row(const Edit& edit, std::span<const double> v, T* x) {
 
 /// Rows of a device's tensor (M, N, W): a list for gather_live and scatter_live, and their values.
 struct DeviceRows {
-  Tensor list;    // i32 (M, N), -1 behind the rows of a model
-  Tensor values;  // (M, most, W), zeros behind them; `most` of any model
+  Tensor list;    // i32 (M, most), -1 behind the rows of a model; `most` of any model
+  Tensor values;  // (M, most, W), zeros behind them
 };
 
 /// `rows` and `values` of each model, to the device.
 DeviceRows to_device(const Context& ctx,
                      const std::vector<std::vector<int32_t>>& rows,
                      const std::vector<std::vector<float>>& values,
-                     int64_t N,
                      int64_t W) {
   const auto M = static_cast<int64_t>(rows.size());
-  size_t most = 0;
+  int64_t most = 0;
   for (const auto& mine : rows) {
-    most = std::max(most, mine.size());
+    most = std::max(most, static_cast<int64_t>(mine.size()));
   }
-  const Tensor list = host_tensor(ctx, {M, N}, DType::i32);
-  const Tensor all = host_tensor(ctx, {M, static_cast<int64_t>(most), W}, DType::f32);
+  const Tensor list = host_tensor(ctx, {M, most}, DType::i32);
+  const Tensor all = host_tensor(ctx, {M, most, W}, DType::f32);
   std::fill_n(list.as<int32_t>(), list.numel(), -1);
   all.zero();
   for (int64_t m = 0; m < M; ++m) {
     const auto i = static_cast<size_t>(m);
-    std::copy(rows[i].begin(), rows[i].end(), list.as<int32_t>() + m * N);
+    std::copy(rows[i].begin(), rows[i].end(), list.as<int32_t>() + m * most);
     std::copy(values[i].begin(), values[i].end(), all.slice(m, 1).as<float>());
   }
   return {sv::to_device(ctx, list), sv::to_device(ctx, all)};
@@ -143,7 +142,7 @@ void apply_on_device(
           return static_cast<float>(value);
         });
       });
-  const DeviceRows d = to_device(ctx, rows, values, N, W);
+  const DeviceRows d = to_device(ctx, rows, values, W);
   if (d.values.numel() == 0) {
     return;
   }
@@ -198,7 +197,7 @@ void zero_selected(const Context& ctx, const Select& select, const Tensor& x) {
     }
   });
   const std::vector<std::vector<float>> zeros(rows.size());
-  const DeviceRows d = to_device(ctx, rows, zeros, l.rows(), l.width);
+  const DeviceRows d = to_device(ctx, rows, zeros, l.width);
   if (d.values.numel() > 0) {
     ops::scatter_live(ctx, d.values, d.list, x.reshape({l.models, l.rows(), l.width}));
   }

@@ -6,8 +6,8 @@
 #include "core/rng.h"
 #include "kernels/math/point.h"
 #include "kernels/memory/copy.h"
+#include "kernels/ops/compact/compact.h"
 #include "kernels/ops/readout_stats/readout_stats.h"
-#include "kernels/ops/rows/rows.h"
 
 namespace sv {
 
@@ -75,8 +75,9 @@ void HaltRule::read(Tape& tape, const Readout& y, const Tensor& change) {
     return;
   }
   if (halt_.needs_score()) {
-    score_ = to_host(ctx, y.halt.value());
-    go_on_ = halt_.kind == Kind::learned ? to_host(ctx, y.go_on.value()) : Tensor{};
+    score_ = to_host_later(ctx, y.halt.value());
+    go_on_ = halt_.kind == Kind::learned ? to_host_later(ctx, y.go_on.value()) : Tensor{};
+    finish_copies(ctx);
     return;
   }
   if (!halt_.needs_readout()) {
@@ -218,7 +219,7 @@ void HaltRule::keep(const Context& ctx, const Tensor& logits) {
     list.as<int32_t>()[slot] = better != 0 ? static_cast<int32_t>(slot % rows) : -1;
     better = 0;
   }
-  ops::scatter_rows(ctx, logits, to_device(ctx, list), kept_);
+  ops::scatter_live(ctx, logits, to_device(ctx, list), kept_);
 }
 
 }  // namespace sv

@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "kernels/memory/copy.h"
-#include "kernels/ops/rows/rows.h"
+#include "kernels/ops/compact/compact.h"
 
 namespace sv {
 
@@ -168,7 +168,7 @@ void Halting::freeze_rows(const Context& ctx, const State& before, State& after)
     const Tensor from = before[p].value();
     const Tensor to = after[p].value();
     if (to.data != from.data) {
-      ops::scatter_rows(moved::whole(ctx), from, rows, to);
+      ops::scatter_live(moved::whole(ctx), from, rows, to);
     }
   }
 }

@@ -4,7 +4,7 @@
 #include <climits>
 
 #include "kernels/memory/copy.h"
-#include "kernels/ops/rows/rows.h"
+#include "kernels/ops/compact/compact.h"
 #include "models/loop.h"
 
 namespace sv {
@@ -112,7 +112,7 @@ void Loop::keep_fresh(State& h) {
   const State first = init_state();
   for (int p = 0; p < parts(); ++p) {
     const Tensor mixed = copy_of(tape_.ctx, h[p].value());
-    ops::scatter_rows(tape_.ctx, first[p].value(), places, mixed);
+    ops::scatter_live(tape_.ctx, first[p].value(), places, mixed);
     h[p] = tape_.constant(mixed);
   }
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/memory/copy.h"
-#include "kernels/ops/rows/rows.h"
+#include "kernels/ops/compact/compact.h"
 
 namespace sv::moved {
 
@@ -47,18 +47,18 @@ Tensor gathered(const Context& ctx, const Tensor& x, const Tensor& rows) {
   const Shape shape = x.shape.with(0, models).with(1, rows.dim(1));
   const Tensor y = make_tensor(*ctx.arena, shape, x.dtype);
   if (x.dim(0) == models) {
-    ops::gather_rows(ctx, x, rows, y);
+    ops::gather_live(ctx, x, rows, y);
     return y;
   }
   for (int64_t m = 0; m < models; ++m) {
-    ops::gather_rows(ctx, x, rows.slice(m, 1), y.slice(m, 1));
+    ops::gather_live(ctx, x, rows.slice(m, 1), y.slice(m, 1));
   }
   return y;
 }
 
 void scatter(const Context& ctx, const Tensor& y, const Tensor& places, const Tensor& x) {
   if (x) {
-    ops::scatter_rows(ctx, y, places, x);
+    ops::scatter_live(ctx, y, places, x);
   }
 }
 

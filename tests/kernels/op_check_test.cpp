@@ -88,7 +88,7 @@ TEST_F(OpCheck, LiveRowsAreThoseOfTheBatch) {
             "nothing was thrown")
       << "the second entry is not used";
   text = message([&] { scatter_live(ctx_, real({2, 5, 3}), rows, x); });
-  EXPECT_NE(text.find("y has 5 rows, x 4"), std::string::npos) << text;
+  EXPECT_NE(text.find("y has 5 rows, the list 4"), std::string::npos) << text;
 }
 
 TEST_F(OpCheck, SampleRefusesATemperatureOfZero) {

@@ -116,9 +116,12 @@ TEST_F(DeviceModel, RowsHaltWhereTheyDoOnTheCpu) {
     plan.halt = rule;
     const Result want = Runner(*cpu).run(data, plan);
     EXPECT_NE(std::ranges::min(want.chosen), std::ranges::max(want.chosen)) << "no row stops early";
-    expect_near(Runner(*there).run(data, plan), want);
-    plan.save.states = {2};  // rows stay in the batch
-    expect_near(Runner(*there).run(data, plan), want);
+    Runner runner(*there);
+    for (const bool stay : {false, true}) {
+      plan.save.states = stay ? std::vector<int>{2} : std::vector<int>{};  // rows stay in the batch
+      expect_near(runner.run(data, plan), want);
+      EXPECT_EQ(runner.waits(), 1 + std::ranges::max(want.steps)) << "lengths, then scores";
+    }
   }
 }
 

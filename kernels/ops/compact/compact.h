@@ -5,12 +5,13 @@
 //   gather_live:  y[m, j, ...] = x[m, rows[m, j], ...]      scatter_live: x[m, rows[m, j], ...] =
 //   y[m, j, ...]
 //
-// Shapes: live, rows i32 (M, B); count i32 (M); x (M, B, ...); y (M, B2, ...) with any B2 <= B: the
-// first B2 of the list. -1 = skip: what is written there stays as it is. f32, f64 and i32 data.
-// Unlike ops/rows, lists are trusted to come from live_rows, so that a device does not stop to look
-// at them; a number outside the batch is skipped on a device and throws on the CPU. Accumulation:
-// none (a prefix sum of flags). Determinism: exact. Cost: one pass over the flags; one over the
-// chosen rows. Reference: cases.h.
+// Shapes: live and its rows i32 (M, B); count i32 (M); x (M, B, ...); y (M, B2, ...); lists of the
+// copies i32 (M, R) with R >= B2, of which the first B2 are read. -1 = skip: what is written there
+// stays as it is. f32, f64 and i32 data. Unlike ops/rows, lists are trusted (to come from
+// live_rows, or from the run's own counting), so that a device does not stop to look at them; a
+// number outside the batch is skipped on a device and throws on the CPU. Accumulation: none (a
+// prefix sum of flags). Determinism: exact. Cost: one pass over the flags; one over the chosen
+// rows. Reference: cases.h.
 #pragma once
 #include "kernels/memory/context.h"
 

@@ -10,8 +10,8 @@ namespace {
 void check(const Context& ctx, const Tensor& x, const Tensor& rows, const Tensor& y) {
   SV_CHECK(x.shape.rank() >= 2, "live rows need x (M, B, ...), got ", x.shape);
   const int64_t M = x.dim(0), B = x.dim(1), chosen = y.dim(1);
-  expect_shape(rows.shape, {M, B}, "rows");
-  SV_CHECK(chosen <= B, "y has ", chosen, " rows, x ", B);
+  expect_shape(rows.shape, {M, rows.dim(-1)}, "rows");
+  SV_CHECK(chosen <= rows.dim(1), "y has ", chosen, " rows, the list ", rows.dim(1));
   expect_shape(y.shape, x.shape.with(1, chosen), "y");
   SV_CHECK(x.dtype == y.dtype, "x is ", dtype_name(x.dtype), ", y is ", dtype_name(y.dtype));
   if (ctx.device) {
@@ -20,7 +20,7 @@ void check(const Context& ctx, const Tensor& x, const Tensor& rows, const Tensor
   const auto* list = rows.as<int32_t>();
   for (int i = 0; i < ctx.model_count(x); ++i) {
     for (int64_t j = 0; j < chosen; ++j) {
-      const int32_t r = list[ctx.model(i) * B + j];
+      const int32_t r = list[ctx.model(i) * rows.dim(1) + j];
       SV_CHECK(
           r >= -1 && r < B, "rows[", ctx.model(i), ", ", j, "] = ", r, ", there are ", B, " rows");
     }
@@ -30,7 +30,7 @@ void check(const Context& ctx, const Tensor& x, const Tensor& rows, const Tensor
 /// Calls copy(place in x, place in y, bytes) for each chosen row.
 template <class F>
 void each_row(const Context& ctx, const Tensor& x, const Tensor& rows, const Tensor& y, F&& copy) {
-  const int64_t M = x.dim(0), B = x.dim(1), chosen = y.dim(1);
+  const int64_t M = x.dim(0), B = x.dim(1), chosen = y.dim(1), stride = rows.dim(1);
   const size_t bytes = M * B == 0 ? 0 : x.bytes() / static_cast<size_t>(M * B);
   auto* large = static_cast<std::byte*>(x.data);
   auto* small = static_cast<std::byte*>(y.data);
@@ -39,7 +39,7 @@ void each_row(const Context& ctx, const Tensor& x, const Tensor& rows, const Ten
   cpu::for_each_row_block(
       ctx, ctx.model_count(x), chosen, elements, [=](int m, int64_t begin, int64_t end) {
         for (int64_t j = begin; j < end; ++j) {
-          const int32_t r = list[m * B + j];
+          const int32_t r = list[m * stride + j];
           if (r >= 0) {
             copy(large + static_cast<size_t>(m * B + r) * bytes,
                  small + static_cast<size_t>(m * chosen + j) * bytes,

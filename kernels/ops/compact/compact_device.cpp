@@ -25,7 +25,7 @@ void copy_live(
   const auto team = simt::row_team(words, all_aligned({x.data, y.data}));
   launch<CopyRows>(ctx,
                    rows_shape(team, chosen, models),
-                   {{rows.as<int32_t>(), B, B, chosen},
+                   {{rows.as<int32_t>(), rows.dim(1), B, chosen},
                     static_cast<float*>(x.data),
                     static_cast<float*>(y.data),
                     words,
